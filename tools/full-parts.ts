@@ -15,19 +15,21 @@ export interface FullPart {
 const vllmTests = join('test', 'real-vllm');
 
 /**
- * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, `init` and `doctor`, templates and
- * tokenizers, versions of frameworks, the documents as a site, and stores under kills.
+ * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, the ways of using them, `init` and `doctor`, templates and
+ * tokenizers, versions of frameworks, the documents as a site, the dashboard in a browser, and stores under kills.
  */
 export function listFullParts(root: string): readonly FullPart[] {
   return [
     ...listTestParts(root),
     vllmOf(root),
     packed,
+    matrix,
     setUp,
     examined,
     quickstarts,
     models,
     documents,
+    dashboard,
     versions,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
   ];
@@ -88,6 +90,12 @@ const documents: FullPart = {
   commands: [['npm', 'run', 'docs:build']],
 };
 
+const dashboard: FullPart = {
+  name: 'dashboard',
+  title: 'visits every page of the dashboard in a real Chromium (apt-get install chromium)',
+  commands: [['npm', 'run', 'test:dashboard', '--silent', '--', '--json']],
+};
+
 const setUp: FullPart = {
   name: 'init',
   title: 'sets up eight existing projects with the packed packages, and runs dev in each at once',
@@ -103,6 +111,16 @@ const examined: FullPart = {
   commands: [
     ['npm', 'run', 'build'],
     ['npm', 'run', 'test:doctor', '--silent', '--', '--json'],
+  ],
+};
+
+const matrix: FullPart = {
+  name: 'matrix',
+  title:
+    'uses the packed packages from ES modules and CommonJS, compilers, versions of Node, bundlers, Next.js and Vercel',
+  commands: [
+    ['npm', 'run', 'build'],
+    ['npm', 'run', 'test:matrix', '--silent', '--', '--json'],
   ],
 };
 

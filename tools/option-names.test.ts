@@ -1,8 +1,9 @@
 /** Every public object of options refuses a name that it does not have, and says which one was likely meant. */
 import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { captureRollouts, exportSft, toSftRows } from '@agent-lightning/capture';
+import { captureRollouts, exportSft, toSftRows, toTasks } from '@agent-lightning/capture';
 import { rewardAttributes, toEpisode, toMessages, type Algorithm } from '@agent-lightning/core';
+import { startDashboard } from '@agent-lightning/dashboard';
 import { createCheckpoint, embedded, LlamaEngine } from '@agent-lightning/embedded';
 import { connectGateway, Gateway, serve } from '@agent-lightning/gateway';
 import { setUpPython, setUpStarterModel } from '@agent-lightning/gpu';
@@ -16,7 +17,17 @@ import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { outlineTrace, startModelServer, startPostgres, startTestRollout } from '@agent-lightning/testing';
 import { createChatEngine, createToolCallReader, trainBytePairTokenizer } from '@agent-lightning/text';
 import { agentOptions, emitMessage, emitReward, judge } from '@agent-lightning/tracing';
-import { gpu, grpo, readTasks, rescore, sft, tinker, Trainer } from '@agent-lightning/trainer';
+import {
+  compareEvaluations,
+  describeVerdict,
+  gpu,
+  grpo,
+  readTasks,
+  rescore,
+  sft,
+  tinker,
+  Trainer,
+} from '@agent-lightning/trainer';
 import { describe, expect, it } from 'vitest';
 
 /** Options as a user may write them: whatever the compiler would say. */
@@ -40,6 +51,7 @@ const withGateway = async (work: (gateway: Gateway) => unknown): Promise<unknown
   await using gateway = await gatewayWith({});
   return await work(gateway);
 };
+const publish = (snapshot: object) => withGateway((gateway) => gateway.publish('p', snapshot as Given));
 const inRollout = (work: () => unknown) => startTestRollout('http://127.0.0.1:9/v1').run(work);
 const fitWith = (further: object) => createTrainer().fit({ train: [1], ...further } as Given);
 const grpoTrainer = (policies: object) =>
@@ -129,6 +141,13 @@ const rows: readonly Row[] = [
     isOptional: true,
   },
   { type: 'prompt-optimizer ApoOptions', call: apo, misspelt: { reflections: 'a' }, meant: 'reflection' },
+  {
+    type: 'prompt-optimizer FindPromptsOptions',
+    call: (options) => gepa({ prompts: options ?? 'found', reflection: () => Promise.resolve('') }),
+    misspelt: { agentmatch: 'a' },
+    meant: 'agentMatch',
+    isOptional: true,
+  },
   { type: 'prompt-optimizer GepaOptions', call: gepa, misspelt: { reflections: 'a' }, meant: 'reflection' },
   { type: 'regression RecordOptions', call: recordRollouts, misspelt: { files: 'a' }, meant: 'file' },
   {
@@ -182,6 +201,45 @@ const rows: readonly Row[] = [
     misspelt: { drainMS: 1 },
     meant: 'drainMs',
     isOptional: true,
+  },
+  {
+    type: 'gateway.publish, a server',
+    call: (snapshot: object) => publish({ kind: 'openai', version: 1, baseUrl: 'http://a', model: 'm', ...snapshot }),
+    misspelt: { apikey: 'k' },
+    meant: 'apiKey',
+    isOptional: true,
+  },
+  {
+    type: 'gateway.publish, an engine',
+    call: (snapshot: object) => publish({ kind: 'engine', version: 1, engine: {}, ...snapshot }),
+    misspelt: { model: 'm' },
+    meant: '',
+    isOptional: true,
+  },
+  {
+    type: 'gateway.publish',
+    call: (snapshot: object) => publish(snapshot),
+    misspelt: { baseURL: 'http://a' },
+    meant: 'baseUrl',
+  },
+  {
+    type: 'gateway.route',
+    call: (routes: object) => withGateway((gateway) => gateway.route(routes as Given)),
+    misspelt: { policys: [] },
+    meant: 'policies',
+  },
+  {
+    type: 'gateway.route, a policy',
+    call: (route: object) => withGateway((gateway) => gateway.route({ policies: [route] } as Given)),
+    misspelt: { agentmatch: 'a' },
+    meant: 'agentMatch',
+  },
+  {
+    type: 'connectGateway.publish',
+    call: (snapshot: object) =>
+      connectGateway({ url: 'http://127.0.0.1:9', adminKey: 'k' }).publish('p', snapshot as Given),
+    misspelt: { upstreams: 'a' },
+    meant: 'upstream',
   },
   { type: 'gateway RemoteGatewayOptions', call: connectGateway, misspelt: { adminkey: 'k' }, meant: 'adminKey' },
   { type: 'gateway ServeOptions', call: serve, misspelt: { snapShot: {} }, meant: 'snapshot' },
@@ -246,6 +304,12 @@ const rows: readonly Row[] = [
     call: openPostgresStore,
     misspelt: { conection: 'postgres://a' },
     meant: 'connection',
+  },
+  {
+    type: 'dashboard DashboardOptions',
+    call: startDashboard,
+    misspelt: { prot: 4646 },
+    meant: 'port',
   },
   {
     type: 'store-sqlite SqliteStoreOptions',
@@ -455,6 +519,20 @@ async function errorOf(call: () => unknown): Promise<unknown> {
   }
   return undefined;
 }
+
+it.each<[string, () => unknown]>([
+  ['openAttempt: claim.rollout', () => withGateway((gateway) => gateway.openAttempt({} as Given))],
+  ['closeAttempt: claim.attempt', () => withGateway((gateway) => gateway.closeAttempt({} as Given))],
+  ['openAttempt: claim.rollout', () => connectGateway({ url: 'http://a', adminKey: 'k' }).openAttempt({} as Given)],
+  ['the baseline', () => compareEvaluations({} as Given, {} as Given)],
+  ['describeVerdict: verdict', () => describeVerdict(undefined as Given)],
+  ['toTasks: captured', () => toTasks(undefined as Given)],
+  ['toSftRows: captured', () => toSftRows(Promise.resolve([]) as Given)],
+])('what is not the object that is asked for is a typed error: %s', async (name, call) => {
+  const error = await errorOf(call);
+  expect(error).toMatchObject({ name: 'ConfigurationError', code: 'option-invalid' });
+  expect((error as Error).message).toContain(`${name} must be `);
+});
 
 describe('an option that there is not', () => {
   it.each(rows)('is refused by name: $type', async ({ call, misspelt, meant }) => {

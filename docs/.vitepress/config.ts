@@ -29,7 +29,10 @@ const sidebar: Items = [
   { text: 'Rewards', items: list('rewards', 'verdict', 'why-no-learning') },
   {
     text: 'How to',
-    items: [...listFolder('how-to'), ...list('production', 'observability', 'regression-tests', 'algorithms')],
+    items: [
+      ...listFolder('how-to'),
+      ...list('dashboard', 'production', 'observability', 'regression-tests', 'algorithms'),
+    ],
   },
   {
     text: 'Reference',

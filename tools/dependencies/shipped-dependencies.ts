@@ -4,6 +4,8 @@ export interface LockFile {
 }
 
 export interface LockEntry {
+  /** The name, for a package of this repository only. */
+  readonly name?: string;
   readonly version?: string;
   readonly license?: string;
   readonly hasInstallScript?: boolean;
@@ -11,6 +13,11 @@ export interface LockEntry {
   readonly resolved?: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  /** True for a package that only development needs, and for one that is there as somebody's peer. */
+  readonly dev?: boolean;
+  readonly peer?: boolean;
 }
 
 /** A package of somebody else that comes with one of ours. */
@@ -30,24 +37,42 @@ export interface ShippedDependency {
  * @throws {TypeError} when the lock file lacks one
  */
 export function listShippedDependencies(lock: LockFile, folders: readonly string[]): readonly ShippedDependency[] {
-  const found = new Map<string, ShippedDependency>();
-  const waiting = folders.map((path) => ({ path, name: path }));
-  const seen = new Set<string>();
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    if (seen.has(next.path)) continue;
-    seen.add(next.path);
-    const entry = lock.packages[next.path];
-    if (entry === undefined) throw new TypeError(`package-lock.json has no ${next.path}; run npm install`);
+  const foreign = [...walkShipped(lock, folders)].filter(([, { isOurs }]) => !isOurs);
+  return foreign
+    .map(([path, { name, askedBy }]) => describe(name, lock.packages[path]!, askedBy))
+    .toSorted((a, b) => a.name.localeCompare(b.name) || a.version.localeCompare(b.version));
+}
+
+/**
+ * Lists the entries of the lock file for these packages and for all that comes with them.
+ * @throws {TypeError} when the lock file lacks one
+ */
+export function listShippedPaths(lock: LockFile, folders: readonly string[]): readonly string[] {
+  return [...walkShipped(lock, folders).keys()];
+}
+
+interface Shipped {
+  readonly name: string;
+  readonly askedBy: string;
+  readonly isOurs: boolean;
+}
+
+/** Returns every entry that is reached from these folders, by its path in the lock file. */
+function walkShipped(lock: LockFile, folders: readonly string[]): ReadonlyMap<string, Shipped> {
+  const found = new Map<string, Shipped>(folders.map((path) => [path, { name: path, askedBy: path, isOurs: true }]));
+  for (const [from, { name: askedBy }] of found) {
+    const entry = lock.packages[from];
+    if (entry === undefined) throw new TypeError(`package-lock.json has no ${from}; run npm install`);
     for (const name of Object.keys({ ...entry.dependencies, ...entry.optionalDependencies })) {
-      const path = resolve(lock, next.path, name);
+      const path = resolve(lock, from, name);
       if (path === undefined && name in (entry.optionalDependencies ?? {})) continue;
-      if (path === undefined) throw new TypeError(`package-lock.json has no ${name}, which ${next.name} needs`);
-      const target = lock.packages[path]!;
-      if (target.link !== true) found.set(path, describe(name, target, next.name));
-      waiting.push({ path: target.link === true ? target.resolved! : path, name });
+      if (path === undefined) throw new TypeError(`package-lock.json has no ${name}, which ${askedBy} needs`);
+      const { link = false, resolved } = lock.packages[path]!;
+      const target = link ? resolved! : path;
+      if (!found.has(target)) found.set(target, { name, askedBy, isOurs: link });
     }
   }
-  return [...found.values()].toSorted((a, b) => a.name.localeCompare(b.name) || a.version.localeCompare(b.version));
+  return found;
 }
 
 /** Returns where a package at `from` finds a dependency, as Node looks for it: in its own folder, then further up. */

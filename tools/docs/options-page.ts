@@ -17,6 +17,7 @@ const packages = [
   ['capture', 'Live traffic'],
   ['observability', 'OpenTelemetry, TensorBoard, MLflow'],
   ['regression', 'Regression tests'],
+  ['dashboard', 'The dashboard'],
   ['store', 'Every store'],
   ['store-sqlite', 'The SQLite store'],
   ['store-postgres', 'The PostgreSQL store'],

@@ -12,9 +12,10 @@ import { parseArgs } from 'node:util';
 import { formatTable } from '../format-table.ts';
 import { isRising, leastGain } from './judge-curve.ts';
 import { measureInstall } from './measure-install.ts';
-import { packPackages, runNpm } from './pack-packages.ts';
+import { packPackages } from './pack-packages.ts';
 import { servePackages } from './package-registry.ts';
 import { readWay } from './read-way.ts';
+import { runNpm } from './run-npm.ts';
 import { walk, type TrainingOutcome } from './walk-way.ts';
 
 const frameworks = ['langgraph', 'openai-agents', 'ai-sdk', 'mastra'] as const;

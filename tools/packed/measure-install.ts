@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runNpm } from './pack-packages.ts';
+import { runNpm } from './run-npm.ts';
 
 /** The size of an install. */
 export interface InstallSize {

@@ -1,7 +1,6 @@
-import { execFile } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { runNpm } from './run-npm.ts';
 
 /** Describes the parts of a package.json that a registry tells, besides the version's own. */
 export interface Manifest {
@@ -17,17 +16,6 @@ export interface PackedPackage {
   readonly manifest: Manifest;
   /** The path of its tarball. */
   readonly tarball: string;
-}
-
-/**
- * Runs npm by its own script where npm started this process, so that no shell is needed on Windows; returns what it printed. It leaves this
- * process free meanwhile, whose registry npm may ask.
- */
-export async function runNpm(args: readonly string[], cwd: string): Promise<string> {
-  const script = process.env['npm_execpath'];
-  const [command, first] = script?.endsWith('.js') ? [process.execPath, [script]] : ['npm', []];
-  const { stdout } = await promisify(execFile)(command, [...first, ...args], { cwd, maxBuffer: 64 * 1024 * 1024 });
-  return stdout;
 }
 
 /** Lists the folders of the packages that are published. */

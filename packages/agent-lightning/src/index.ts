@@ -29,7 +29,7 @@ export { readTasks, streamTasks, type ReadTasksOptions, type TaskRecord } from '
 // evaluation, and rewards looked at again
 export { compareEvaluations, describeVerdict, rescore, verdictExitCodes } from '@agent-lightning/trainer';
 export type { CompareOptions, EvaluateOptions, Evaluation, Verdict, VerdictOptions } from '@agent-lightning/trainer';
-export type { RescoreOptions, RescoredRollout, StoredRollout } from '@agent-lightning/trainer';
+export type { RescoreOptions, StoredRollout } from '@agent-lightning/trainer';
 
 // where policies train
 export { createCheckpoint, embedded, type EmbeddedOptions } from '@agent-lightning/embedded';
@@ -41,7 +41,7 @@ export { apo, gepa } from '@agent-lightning/prompt-optimizer';
 
 // rewards and events that an agent gives while it runs, and the prompts that it names
 export { emitException, emitMessage, emitObject, emitReward, operation } from '@agent-lightning/tracing';
-export { compare, judge, measureAgreement, promptTemplate } from '@agent-lightning/tracing';
+export { compare, judge, loadPrompts, measureAgreement, promptTemplate } from '@agent-lightning/tracing';
 
 // running agents
 export { runCommand, Runner, type RunCommandOptions, type RunnerOptions } from '@agent-lightning/runner';

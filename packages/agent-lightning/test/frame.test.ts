@@ -112,7 +112,7 @@ describe('completion', () => {
     const { output } = await runInProcess(['completion', 'fish']);
     const line = output.split('\n').find((each) => each.includes('-a sft'));
     expect(line).toContain(
-      `-n '__fish_seen_subcommand_from export; and not __fish_seen_subcommand_from model sft help store' -f -a sft`,
+      `-n '__fish_seen_subcommand_from export; and not __fish_seen_subcommand_from model sft help prompts store' -f -a sft`,
     );
   });
 });

@@ -32,6 +32,21 @@ it('deletes a run when it is told so twice, and no run with a rollout that is no
   expect(output).toMatch(/\nb1 +train +queuing +-/);
 });
 
+it('shows no control sequence of an agent to the terminal, as text or as JSON', async () => {
+  const store = await openSqliteStore({ path });
+  const [claim] = await store.claim({ workerId: 'w', limit: 1 });
+  await store.fail(claim!.lease, { code: '\u001b]0;owned\u0007\u001b[2J\u009b31mError', message: 'boom' });
+  await store.close();
+  for (const args of [['query'], ['query', '--json'], ['export']]) {
+    const [name, ...more] = args as [string, ...string[]];
+    const { output } = await runInProcess(['store', name, path, ...more]);
+    // oxlint-disable-next-line no-control-regex -- these are the characters that must not pass
+    expect(output.replaceAll(/[\n\t]/g, ''), args.join(' ')).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+  }
+  const { rollouts } = (await runInProcess(['store', 'query', path, '--json'])).json();
+  expect(JSON.stringify(rollouts)).toContain('\u009b31mError');
+});
+
 it('finds a damaged file, and refuses a database of another program and one that is not there', async () => {
   const { size } = statSync(path);
   const file = openSync(path, 'r+');

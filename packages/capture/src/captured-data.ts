@@ -43,6 +43,7 @@ export interface SftRows {
  * carries on is part of that one. Messages are recorded where model calls went through a gateway.
  */
 export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRowsOptions = {}): SftRows {
+  checkCaptured('toSftRows', captured);
   check.knownOptions('toSftRows', options, { agentMatch: true, minReward: true });
   const selection = options.agentMatch === undefined ? {} : { agentMatch: options.agentMatch };
   const rows: SftRow[] = [];
@@ -76,10 +77,17 @@ export interface CapturedTask<Task = JsonValue> {
   readonly rolloutIds: readonly string[];
 }
 
+/** @throws {ConfigurationError} `option-invalid` for what is no list of rollouts, such as the promise or the stream of one */
+function checkCaptured(owner: string, captured: Iterable<unknown>): void {
+  if (typeof captured === 'object' && captured !== null && Symbol.iterator in captured) return;
+  throw check.optionInvalid(`${owner}: captured`, captured, 'a list of rollouts, such as those of exportRun');
+}
+
 /** Returns the inputs of captured rollouts, each once, in order of its first rollout: tasks for training or validation. */
 export function toTasks<Task = JsonValue>(
   captured: Iterable<Pick<ExportedRollout, 'rollout'>>,
 ): readonly CapturedTask<Task>[] {
+  checkCaptured('toTasks', captured);
   const rollouts = Array.from(captured, ({ rollout }) => rollout);
   const byInput = Map.groupBy(rollouts, ({ input }) => canonicalJson(input));
   return [...byInput.values()].map((same) => ({

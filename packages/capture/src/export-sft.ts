@@ -28,7 +28,7 @@ export interface SftExport {
 /**
  * Writes the conversations of rollouts that succeeded as JSON Lines for supervised fine-tuning elsewhere: `{ messages, tools }`, tools only
  * where there are some. One rollout is in memory at a time.
- * @throws {ConfigurationError} `option-invalid`, also when the file cannot be written
+ * @throws {ConfigurationError} `option-invalid`, also when the file cannot be written; {BackendError} `disk-full`
  */
 export async function exportSft(
   rollouts: AsyncIterable<ExportedRollout> | Iterable<ExportedRollout>,

@@ -1,3 +1,4 @@
+import { hideKey } from './hide-key.ts';
 import { toTerminalText } from './terminal-text.ts';
 
 /** Every code that an error of this project can carry; grouped by the boundary that raises it. */
@@ -77,6 +78,9 @@ const marker: symbol = Symbol.for('agentlightning.error.v1');
 
 /** The base of every error that this project throws: a code, whether to retry, and the cause. */
 export class LightningError extends Error {
+  /** Returns what a server said, for a message, without the key that it was given, in any form that a server may write it. */
+  static readonly hideKey: (text: string, apiKey: string | undefined) => string = hideKey;
+
   readonly code: LightningErrorCode;
   readonly retryable: boolean;
 

@@ -12,7 +12,7 @@ import { answerAdmin, checkAdminKey, type AdminSurface } from './admin/admin-rou
 import { AttemptRegistry } from './attempts/attempt-registry.ts';
 import type { AttemptCalls } from './attempts/answer-attempt-call.ts';
 import { answerAttempt, parseAttemptPath } from './attempts/attempt-routes.ts';
-import type { OpenClaim } from './attempts/attempt-session.ts';
+import { checkClaim, type OpenClaim } from './attempts/attempt-session.ts';
 import { WriteWindow } from './attempts/write-window.ts';
 import { GrammarProbe } from './capture/grammar-probe.ts';
 import { createReplyReader } from './fast-path/fast-reader.ts';
@@ -114,7 +114,7 @@ export class Gateway implements ModelGateway {
     return this.#attempts.openCalls();
   }
 
-  /** Sends new calls of this policy to `snapshot` from now on; calls in flight finish on the version that they began with. @throws {GatewayError} `request-invalid` */
+  /** Sends new calls of this policy to `snapshot` from now on; calls in flight finish on the version that they began with. @throws {ConfigurationError} `option-invalid` @throws {GatewayError} `request-invalid` */
   publish(policy: string, snapshot: PolicySnapshot): void {
     this.#policies.publish(policy, snapshot);
     this.#log.info('published', { policy, version: snapshot.version });
@@ -151,8 +151,9 @@ export class Gateway implements ModelGateway {
     this.#log.info('staleness-set', { max_staleness: this.#staleness.maxStaleness });
   }
 
-  /** Opens the attempt's URL and mints its key. @throws {GatewayError} `request-invalid` when it is open already */
+  /** Opens the attempt's URL and mints its key. @throws {ConfigurationError} `option-invalid` @throws {GatewayError} `request-invalid` when it is open already */
   async openAttempt(claim: OpenClaim): Promise<LlmEndpoint> {
+    checkClaim('openAttempt', claim, ['rollout', 'attempt', 'lease']);
     const { rolloutId, attemptId } = claim.attempt;
     const { temperature, maxTokens } = this.#options.sampling[claim.rollout.mode];
     const apiKey = this.#attempts.open(claim);
@@ -172,8 +173,9 @@ export class Gateway implements ModelGateway {
    * Ends the attempt's key and its calls; resolves when every captured call is stored.
    * @throws {StoreError} when one could not be; {GatewayError} `attempt-unknown` for an attempt that this gateway did not open, as one from before it was started again
    */
-  closeAttempt(claim: Claim): Promise<void> {
-    return this.#closeAttempt(claim.attempt);
+  async closeAttempt(claim: Claim): Promise<void> {
+    checkClaim('closeAttempt', claim, ['attempt']);
+    await this.#closeAttempt(claim.attempt);
   }
 
   /** Lets calls in flight finish for `drainMs`, stores everything and stops listening. @throws {StoreError} when a captured call could not be stored */

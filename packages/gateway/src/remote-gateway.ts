@@ -2,6 +2,7 @@ import {
   check,
   ConfigurationError,
   GatewayError,
+  LightningError,
   type Claim,
   type LightningErrorCode,
   type LlmEndpoint,
@@ -9,6 +10,7 @@ import {
   type PolicyRoutes,
 } from '@agent-lightning/core';
 import { instanceHeader } from './admin/admin-routes.ts';
+import { checkClaim } from './attempts/attempt-session.ts';
 import { claimToJson, endpointFromJson, stalenessToJson } from './admin/admin-json.ts';
 import type { JsonObject } from './http/read-body.ts';
 import { patternsToJson } from './admin/routes-json.ts';
@@ -77,11 +79,13 @@ interface ErrorBody {
   readonly error?: { readonly message?: string; readonly code?: string };
 }
 
-async function readReply(reply: Response, what: string): Promise<JsonObject> {
+/** Reads an answer, without the admin key that a server may repeat. */
+async function readReply(reply: Response, what: string, adminKey: string): Promise<JsonObject> {
   const body = (await reply.json().catch(() => ({}))) as JsonObject & ErrorBody;
   if (reply.ok) return body;
   const { code, retryable } = explainReply(reply.status, body.error?.code);
-  throw new GatewayError(`the gateway would not ${what}: ${body.error?.message ?? `status ${reply.status}`}`, {
+  const said = LightningError.hideKey(String(body.error?.message ?? `status ${reply.status}`), adminKey);
+  throw new GatewayError(`the gateway would not ${what}: ${said}`, {
     code,
     retryable,
   });
@@ -143,14 +147,18 @@ class Connection {
       if (isAnother) this.#restored = this.#restore();
     }
     await this.#restored;
-    return readReply(reply, what);
+    return readReply(reply, what, this.#options.adminKey);
   }
 
   async #restore(): Promise<void> {
     try {
       for (const [path, { what, body }] of this.#settings)
         if (!this.#beingSet.has(path))
-          await readReply(await this.#send('POST', path, body), `${what} again, after it was started again`);
+          await readReply(
+            await this.#send('POST', path, body),
+            `${what} again, after it was started again`,
+            this.#options.adminKey,
+          );
     } catch (error) {
       this.#instance = ''; // the next answer begins once more
       throw error;
@@ -190,13 +198,18 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
   const set: Connection['set'] = (...given) => connection.set(...given);
   return {
     async openAttempt(claim: Claim): Promise<LlmEndpoint> {
+      checkClaim('openAttempt', claim, ['rollout', 'attempt', 'lease']);
       return endpointFromJson(await ask('POST', 'attempts', 'open the attempt', claimToJson(claim)));
     },
-    async closeAttempt({ attempt }: Claim): Promise<void> {
+    async closeAttempt(claim: Claim): Promise<void> {
+      checkClaim('closeAttempt', claim, ['attempt']);
+      const { attempt } = claim;
       const ids = `${encodeURIComponent(attempt.rolloutId)}/${encodeURIComponent(attempt.attemptId)}`;
       await ask('DELETE', `attempts/${ids}`, 'close the attempt');
     },
-    async publish(policy, { version, upstream, model }): Promise<void> {
+    async publish(policy, snapshot): Promise<void> {
+      check.knownOptions(`the snapshot of policy "${policy}"`, snapshot, ['version', 'upstream', 'model']);
+      const { version, upstream, model } = snapshot;
       await set(`policies/${encodeURIComponent(policy)}`, `publish "${policy}"`, { version, upstream, model });
     },
     async route({ policies, otherwise }): Promise<void> {

@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
 import { attributeNames as names } from '@agent-lightning/core';
 import { MemoryStore } from '@agent-lightning/store';
 import { startModelServer } from '@agent-lightning/testing';
@@ -256,6 +260,20 @@ describe('the operator’s routes', () => {
       retryable: true,
     });
     expect(() => connectGateway({ url: 'ftp://x', adminKey })).toThrow(/http or https/u);
+  });
+
+  it('show nobody the key that a server in between repeats', async () => {
+    const server = createServer(({ headers }, response) => {
+      response.writeHead(403).end(JSON.stringify({ error: { message: `not for ${headers.authorization}` } }));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const refused: unknown = await connectGateway({ url, adminKey })
+      .resume()
+      .catch((error: unknown) => error);
+    server.close();
+    expect(inspect(refused)).toContain('not for Bearer [key]');
+    expect(inspect(refused)).not.toContain(adminKey);
   });
 });
 

@@ -148,43 +148,79 @@ export function followTools(tools: Tools): Tools {
 /** Resolves what Mastra takes for a model: an instance, an id, an endpoint, or a function that gives one of them. */
 export type ResolveModel = (given: unknown) => PromiseLike<unknown>;
 
-/** Returns the model that an agent's run calls: the policy's for a selected agent, else its own, traced. */
+/** Returns the model that an agent's run calls: its own, whose calls are redirected for a selected agent, or the policy's where they cannot be. */
 export async function chooseModel(call: AgentCall, given: unknown, resolve: ResolveModel): Promise<unknown> {
   const run = runs.get(call.id);
   if (run === undefined || run.scope !== currentRollout()) return resolve(given);
   const { llm } = run.scope;
-  if (llm !== undefined && runs.isSelected(run)) {
-    const own = await resolveWithMiddleware(call, run.scope, given, resolve);
-    return traced(own ?? (policyModel(llm) as unknown as ResolvedModel), call);
-  }
+  if (llm !== undefined && runs.isSelected(run))
+    return traced(await selectedModel(call, run.scope, llm, given, resolve), call);
   const own = (await resolve(given)) as ResolvedModel;
   return typeof own?.doGenerate === 'function' && typeof own.doStream === 'function' ? traced(own, call) : own;
 }
 
-function policyModel({ baseUrl, apiKey, model }: LlmEndpoint): ModelRouterLanguageModel {
-  return new ModelRouterLanguageModel({ id: `agent-lightning/${model}`, url: baseUrl, apiKey });
-}
-
 /**
- * Returns a selected agent's own model where it may hold middleware of the app: it is not replaced, and its calls are redirected.
- * @throws {AdapterError} `adapter-unsupported` in training, when its calls cannot be redirected
+ * Returns the model that answers for a selected agent. Its own model stays where its calls can be redirected, with what the app gave it: its
+ * `fetch`, its headers, what it makes of the options of its provider. One that may hold middleware stays in any case.
+ * @throws {AdapterError} `adapter-unsupported` in training, when the calls of a model that may hold middleware cannot be redirected
  */
-async function resolveWithMiddleware(
+async function selectedModel(
   call: AgentCall,
   scope: RolloutScope,
+  llm: LlmEndpoint,
   given: unknown,
   resolve: ResolveModel,
-): Promise<ResolvedModel | undefined> {
+): Promise<ResolvedModel> {
   const model = typeof given === 'function' ? await modelOf(given, resolve) : given;
-  if (!mayHoldMiddleware(model)) return undefined;
-  const { provider } = model as { readonly provider?: unknown };
-  if (speaksOtherDialect(provider) && call.isCounted !== true) {
-    const message = `the model of the provider "${String(provider)}" may hold middleware, and that provider's dialect is not redirected, so the policy cannot answer in its place; give the agent the model without middleware in training`;
-    const error = new AdapterError(message, { code: 'adapter-unsupported' });
-    refuseUntraceable(scope, 'mastra-model-middleware', error);
-    call.isCounted = true;
-  }
-  return (await resolve(model)) as ResolvedModel;
+  const isWrapped = mayHoldMiddleware(model);
+  if (isWrapped) refuseOtherDialect(call, scope, (model as { readonly provider?: unknown }).provider);
+  if (isWrapped || isRedirected(model)) return (await resolve(model)) as ResolvedModel;
+  return policyModel(llm, settingsOf(model).headers) as unknown as ResolvedModel;
+}
+
+/** Holds the members of what an app gives as a model that are read: an instance of a model, or the settings of Mastra's model router. */
+interface ModelSettings {
+  readonly provider?: unknown;
+  readonly url?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly doGenerate?: unknown;
+}
+
+function settingsOf(model: unknown): ModelSettings {
+  if (typeof model !== 'object' || model === null) return {};
+  return model instanceof ModelRouterLanguageModel ? (model as unknown as { config: ModelSettings }).config : model;
+}
+
+/** Tells whether a model's calls reach the policy by the redirect. The model router calls a URL in OpenAI's dialect; by an id alone it may use any. */
+function isRedirected(model: unknown): boolean {
+  const { doGenerate, provider, url } = settingsOf(model);
+  return doGenerate === undefined ? url !== undefined : !speaksOtherDialect(provider);
+}
+
+/** Credentials and routing of another provider, which the endpoint has no business to see. */
+const providerHeaders =
+  /^(authorization|(x-)?(goog-)?api-key|openai-(organization|project)|cookie|host|content-length)$/i;
+
+/** Makes Mastra's model router for the endpoint, with the app's own headers but for those that are meant for another provider. */
+function policyModel(
+  { baseUrl, apiKey, model }: LlmEndpoint,
+  headers: Readonly<Record<string, string>> = {},
+): ModelRouterLanguageModel {
+  return new ModelRouterLanguageModel({
+    id: `agent-lightning/${model}`,
+    url: baseUrl,
+    apiKey,
+    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !providerHeaders.test(name))),
+  });
+}
+
+/** Refuses a model with middleware that cannot be redirected; of live traffic it is counted once for each call of the agent. */
+function refuseOtherDialect(call: AgentCall, scope: RolloutScope, provider: unknown): void {
+  if (!speaksOtherDialect(provider) || call.isCounted === true) return;
+  const message = `the model of the provider "${String(provider)}" may hold middleware, and that provider's dialect is not redirected, so the policy cannot answer in its place; give the agent the model without middleware in training`;
+  const error = new AdapterError(message, { code: 'adapter-unsupported' });
+  refuseUntraceable(scope, 'mastra-model-middleware', error);
+  call.isCounted = true;
 }
 
 type ModelFunction = (context: unknown) => unknown;

@@ -145,6 +145,7 @@ function followAgent(agent: FollowedAgent): void {
     const work = (model: unknown): PromiseLike<unknown> => resolve([model, ...rest] as never[]) as PromiseLike<unknown>;
     return call === undefined || call.agent !== agent ? work(given) : chooseModel(call, given, work);
   });
+  followForks(agent);
   replace(agent, 'convertTools', async (convert, args) => followTools((await convert(args)) as Tools));
   for (const name of ['listAgents', 'listWorkflows'] as const) {
     replace(agent, name, (list, args) => {
@@ -167,6 +168,29 @@ function replaceCall(
   );
 }
 
+/** Follows the forks of a wrapped agent, which Mastra makes of its settings, by the wrappers that it has. */
+function followForks(agent: FollowedAgent): void {
+  if (!hasMethods(agent, ['__fork'])) return;
+  always(agent as unknown as Methods<'__fork'>, '__fork', (original, args) => {
+    const fork = original(args);
+    for (const options of [undefined, ...runs.wrappersOf(agent)]) follow(fork, options);
+    return fork;
+  });
+}
+
+/** Follows the agents and workflows that a Mastra instance is given later, as those that it has. */
+export function followAdditions(mastra: object, members: () => readonly unknown[], options: AgentOptions): void {
+  for (const name of ['addAgent', 'addWorkflow']) {
+    if (!hasMethods(mastra, [name]) || !Object.isExtensible(mastra)) continue;
+    always(mastra as Methods<string>, name, (original, args) => {
+      const before = new Set(members());
+      const added = original(args);
+      for (const member of members()) if (!before.has(member)) follow(member, options);
+      return added;
+    });
+  }
+}
+
 /** Tells whether a member is followed: in a rollout, and elsewhere where its wrappers serve prompts. */
 function isFollowed(member: object): boolean {
   return currentRollout() !== undefined || runs.serves(runs.wrappersOf(member));
@@ -182,12 +206,22 @@ function replace<Name extends string>(
   work: (original: Original, args: never[]) => unknown,
   owner: object = target,
 ): void {
+  always(target, name, (call, args) => (isFollowed(owner) ? work(call, args) : call(args)));
+}
+
+/** Replaces a method of an object, inside rollouts and outside. */
+function always<Name extends string>(
+  target: Methods<Name>,
+  name: Name,
+  work: (original: Original, args: never[]) => unknown,
+): void {
   const own = Object.getOwnPropertyDescriptor(target, name);
   const layer = own === undefined ? layerOf(target) : target;
+  const before = Object.getOwnPropertyDescriptor(layer, name)?.value as Method | undefined;
   const original = (): Method =>
-    (own === undefined ? Reflect.get(Object.getPrototypeOf(layer) as object, name, target) : own.value) as Method;
+    before ?? (Reflect.get(Object.getPrototypeOf(layer) as object, name, target) as Method);
   const call: Original = (args) => original().apply(target, args);
-  const value: Method = (...args) => (isFollowed(owner) ? work(call, args) : call(args));
+  const value: Method = (...args) => work(call, args);
   Object.defineProperty(layer, name, { configurable: true, writable: true, enumerable: false, ...own, value });
 }
 

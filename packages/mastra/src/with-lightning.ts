@@ -1,6 +1,6 @@
 import { AdapterError } from '@agent-lightning/core';
 import { agentOptions, describeValue, installFetchRedirect, type AgentOptions } from '@agent-lightning/tracing';
-import { follow, isFollowableAgent, isFollowableWorkflow } from './listener.ts';
+import { follow, followAdditions, isFollowableAgent, isFollowableWorkflow } from './listener.ts';
 
 /** An `Agent` of Mastra. */
 export interface AgentLike {
@@ -21,7 +21,7 @@ export interface MastraLike {
 }
 
 /**
- * Makes an agent, a workflow, or all of both of a Mastra instance trainable: the same object, which inside a rollout is traced and
+ * Makes an agent, a workflow, or all of both of a Mastra instance trainable, also those that it is given later: the same object, which inside a rollout is traced and
  * has the model calls of the agents that `agentMatch` selects answered by the policy: their own, those of their sub-agents, and
  * those of a workflow's steps. Outside a rollout it does what it did before.
  *
@@ -41,6 +41,7 @@ export function withLightning<const Wrapped extends AgentLike | WorkflowLike | M
     if (!isFollowable(member)) throw unsupported(member);
     follow(member, checked);
   }
+  if (!isFollowable(wrapped)) followAdditions(wrapped, () => membersOf(wrapped), checked);
   return wrapped;
 }
 

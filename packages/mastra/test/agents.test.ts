@@ -110,6 +110,21 @@ describe('the ways to call an agent of Mastra', () => {
     ]);
   });
 
+  it.each(['sendMessage', 'queueMessage'] as const)(
+    'answer what is sent to a thread by the policy: %s',
+    async (how) => {
+      const [own, policy] = [await startServer('own'), await startServer('policy')];
+      const { promise: finished, resolve } = Promise.withResolvers<unknown>();
+      const defaultOptions = { onFinish: ({ text }: { text: unknown }) => resolve(text) };
+      const writer = withLightning(agentOf('writer', modelAt(own), { memory: new MockMemory(), defaultOptions }));
+      const answer = await startTestRollout(policy.baseUrl).run(async () => {
+        await writer[how]('q', { resourceId: 'r', threadId: 't', ifIdle: { behavior: 'wake' } });
+        return await finished;
+      });
+      expect([answer, own.calls.length, policy.calls.length]).toEqual(['policy says', 0, 1]);
+    },
+  );
+
   it('follow a stream until nothing goes on in the background', async () => {
     const [own, policy] = [await startServer('own'), await startServer('policy')];
     const writer = agentOf('writer', modelAt(own), { memory: new MockMemory() });

@@ -1,10 +1,23 @@
 import { attributeNames } from '@agent-lightning/core';
 import { startTestRollout, type ModelServer } from '@agent-lightning/testing';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { Agent } from '@mastra/core/agent';
 import { Mastra } from '@mastra/core/mastra';
+import { createStep, createWorkflow } from '@mastra/core/workflows';
 import { describe, expect, it } from 'vitest';
 import { withLightning } from '../src/index.ts';
 import { agentOf, modelAt, startServer } from './__fixtures__/agents.ts';
+
+const headers = { 'x-app': '1' };
+
+const ownModel = ({ baseUrl: baseURL }: ModelServer) =>
+  createOpenAICompatible({
+    name: 'own',
+    baseURL,
+    apiKey: 'own-key',
+    headers,
+    transformRequestBody: (body) => ({ ...body, extra: 1 }),
+  })('m');
 
 describe('withLightning of Mastra', () => {
   it('gives back the same object, and changes no property of it', async () => {
@@ -46,6 +59,30 @@ describe('withLightning of Mastra', () => {
     expect(await answer()).toBe('policy says');
   });
 
+  it('follows what an instance is given later, and the forks of an agent, by its options', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const mastra = withLightning(new Mastra({ logger: false }), { agentMatch: /late/ });
+    const [late, other] = [agentOf('late', modelAt(own)), agentOf('other', modelAt(own))];
+    for (const agent of [late, other]) mastra.addAgent(agent);
+    const step = createStep(agentOf('late-step', modelAt(own)));
+    const flow = createWorkflow({ id: 'flow', inputSchema: step.inputSchema, outputSchema: step.outputSchema });
+    mastra.addWorkflow(flow.then(step).commit());
+    const answers = async () => [
+      (await late.generate('q')).text,
+      (await other.generate('q')).text,
+      (await late.__fork().generate('q')).text,
+      (await (await flow.createRun()).start({ inputData: { prompt: 'q' } })).status,
+    ];
+    expect(await answers()).toEqual(['own says', 'own says', 'own says', 'success']);
+    expect(await startTestRollout(policy.baseUrl).run(answers)).toEqual([
+      'policy says',
+      'own says',
+      'policy says',
+      'success',
+    ]);
+    expect([own.calls.length, policy.calls.length]).toEqual([5, 3]);
+  });
+
   it.each([
     ['an instance', modelAt],
     ['an endpoint', ({ baseUrl }: ModelServer) => ({ id: 'own/own-model', url: baseUrl, apiKey: 'own-key' })],
@@ -60,6 +97,37 @@ describe('withLightning of Mastra', () => {
     expect(policy.calls.map(({ path }) => path)).toEqual(['/v1/chat/completions']);
     expect(own.calls.map(({ headers }) => headers.authorization)).toEqual(['Bearer own-key']);
     expect((await rollout.spans()).map(({ kind }) => kind)).toEqual(['model_call', 'agent']);
+  });
+
+  it.each([
+    ['an instance', ownModel, [1, 'high', '1']],
+    ['a function', (own: ModelServer) => () => ownModel(own), [1, 'high', '1']],
+    ['a list of fallbacks', (own: ModelServer) => [{ model: ownModel(own), maxRetries: 0 }], [1, 'high', '1']],
+    ['an endpoint', ({ baseUrl: url }: ModelServer) => ({ id: 'own/m', url, headers }), [undefined, 'high', '1']],
+    [
+      'an id',
+      () => ({ id: 'openai/gpt-5', headers: { ...headers, Authorization: 'Bearer own' } }),
+      [undefined, undefined, '1'],
+    ],
+  ])('sends the policy what the app gave its model, where that is %s', async (_name, model, expected) => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const writer = withLightning(agentOf('writer', model(own)));
+    const options = { providerOptions: { own: { reasoningEffort: 'high' } } };
+    const rollout = startTestRollout(policy.baseUrl);
+    await rollout.run(() => writer.generate('q', options));
+    const sent = policy.calls.map((call) => {
+      const { extra, reasoning_effort: effort } = call.body as Record<string, unknown>;
+      return [[extra, effort, call.headers['x-app']], call.headers.authorization];
+    });
+    expect([own.calls, sent]).toEqual([[], [[expected, `Bearer ${rollout.scope.llm?.apiKey}`]]]);
+  });
+
+  it('lets the policy answer in the place of a model of another dialect', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const model = createOpenAICompatible({ name: 'google.generative-ai', baseURL: own.baseUrl })('gemini');
+    const writer = withLightning(agentOf('writer', model));
+    expect((await startTestRollout(policy.baseUrl).run(() => writer.generate('q'))).text).toBe('policy says');
+    expect(own.calls).toEqual([]);
   });
 
   it('sends a model of the router by its id to the policy', async () => {

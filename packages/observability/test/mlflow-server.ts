@@ -87,7 +87,10 @@ export async function startMlflowServer(): Promise<MlflowServer> {
     const route = routes[`${request.method} ${url.pathname.replace('/api/2.0/mlflow/', '')}`];
     const body = JSON.parse(Buffer.concat(pieces).toString() || '{}') as Body;
     const reply = state.isAway ? undefined : route?.(body, url.searchParams);
-    const missing = { error_code: state.isAway ? 'TEMPORARILY_UNAVAILABLE' : 'RESOURCE_DOES_NOT_EXIST', message: 'no' };
+    // As a proxy in front of it may, it repeats what it was given.
+    const missing = state.isAway
+      ? { error_code: 'TEMPORARILY_UNAVAILABLE', message: `${state.authorization} must wait` }
+      : { error_code: 'RESOURCE_DOES_NOT_EXIST', message: 'no' };
     response.statusCode = reply !== undefined ? 200 : state.isAway ? 503 : 404;
     response.setHeader('content-type', 'application/json').end(JSON.stringify(reply ?? missing));
   };

@@ -108,6 +108,18 @@ it('is let in by the name and password of the address, and shows neither', async
   expect(() => mlflow({ url: 'ftp://ada:s3cret@host' })).toThrow('//…@host');
 });
 
+it.each([
+  ['token', 'Bearer', () => openLog({ token: 'canary-token' })],
+  ['password', 'Basic', () => openLog({ url: server.url.replace('//', '//ada:canary@') })],
+])('shows no %s that the server repeats', async (_name, scheme, open) => {
+  const { log, lines } = open();
+  server.isAway = true;
+  log.begin([]);
+  await vi.waitFor(() => expect(lines).toHaveLength(1));
+  await log.end('completed');
+  expect(lines.join()).toContain(`${scheme} [key] must wait`);
+});
+
 it('names what is not an address', () => {
   vi.stubEnv('MLFLOW_TRACKING_URI', 'file:///tmp/mlruns');
   expect(() => mlflow()).toThrow(/mlflow: url must be the http\(s\) address .*MLFLOW_TRACKING_URI; got "?file/);

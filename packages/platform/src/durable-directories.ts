@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
 import { syncDirectory, writeAndSync } from './durable-files.ts';
+import { moveIntoPlace } from './move-into-place.ts';
 
 /** The files that a directory is to hold, by name (no subfolders). Pieces are written as they are asked for, so that a large file need not be in memory. */
 type DirectoryContent = ReadonlyMap<string, Uint8Array | string | Iterable<Uint8Array>>;
@@ -47,7 +48,7 @@ export async function writeDirectoryAtomically(
  */
 export async function replaceDirectory(finished: string, target: string): Promise<void> {
   const old = `${finished}.old`;
-  const existed = await rename(target, old).then(
+  const existed = await moveIntoPlace(target, old).then(
     () => true,
     (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return false;
@@ -55,9 +56,9 @@ export async function replaceDirectory(finished: string, target: string): Promis
     },
   );
   try {
-    await rename(finished, target);
+    await moveIntoPlace(finished, target);
   } catch (error) {
-    if (existed) await rename(old, target);
+    if (existed) await moveIntoPlace(old, target);
     throw error;
   }
   await syncDirectory(dirname(target));

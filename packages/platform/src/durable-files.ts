@@ -1,12 +1,13 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { moveIntoPlace } from './move-into-place.ts';
 
 /** Writes a file so that it is whole or as it was before, also when the machine loses power. */
 export async function writeFileAtomically(path: string, text: string): Promise<void> {
   const partial = `${path}.${process.pid}.partial`;
   try {
     await writeAndSync(partial, text);
-    await rename(partial, path);
+    await moveIntoPlace(partial, path);
   } catch (error) {
     await rm(partial, { force: true });
     throw error;

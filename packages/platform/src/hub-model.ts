@@ -10,7 +10,7 @@ export interface HubModelId {
   readonly revision: string;
 }
 
-const form = /^([A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95})(?:@([A-Za-z0-9][\w./-]{0,127}))?$/;
+const form = /^([A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95})(?:@([A-Za-z0-9](?:[\w./-]{0,126}[\w-])?))?$/;
 
 /** Reads the id of a model of the hub, such as `Qwen/Qwen3-0.6B` or `Qwen/Qwen3-0.6B@main`; undefined for any other text. */
 export function parseHubModelId(text: string): HubModelId | undefined {

@@ -6,6 +6,7 @@ export { ConsoleLog, keepConsole } from './console-log.ts';
 export { replaceDirectory, writeDirectoryAtomically } from './durable-directories.ts';
 export { syncDirectory, writeAndSync, writeFileAtomically } from './durable-files.ts';
 export { findHubModel, hasHubModel, parseHubModelId, type HubModelId } from './hub-model.ts';
+export { moveIntoPlace } from './move-into-place.ts';
 export { cleanLogger, createConsoleLogger } from './logger.ts';
 export { findOwnFile } from './own-files.ts';
 export { type OutageOptions, outlastOutage } from './outlast-outage.ts';

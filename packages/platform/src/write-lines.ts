@@ -1,7 +1,8 @@
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
+import { moveIntoPlace } from './move-into-place.ts';
 
 /**
  * Writes lines into a file, which appears whole or not at all. Returns how many there were.
@@ -20,7 +21,7 @@ export async function writeLines(path: string, lines: AsyncIterable<string>): Pr
   const stream = createWriteStream(partial, { flags: 'wx', flush: true });
   try {
     await pipeline(countLines(), stream);
-    await rename(partial, path);
+    await moveIntoPlace(partial, path);
     return count;
   } catch (error) {
     // A stream that is closed before it is open makes its file all the same.

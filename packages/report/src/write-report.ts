@@ -1,4 +1,6 @@
-import type { RunState, ToldFinding, Verdict } from '@agent-lightning/run';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { RunDirectory, RunState, Spend, ToldFinding, Verdict } from '@agent-lightning/run';
 import { compareHeldOut } from './held-out-comparison.ts';
 import { readLastStep } from './last-step.ts';
 import { renderReport } from './render-report.ts';
@@ -18,12 +20,17 @@ export interface WriteReportOptions {
   readonly verdict?: Verdict | undefined;
 }
 
-/** Writes `report.html`, one file that needs nothing else, and returns its path. */
+/**
+ * Writes `report.html`, one file that needs nothing else, and returns its path. How the run ended is written to `outcome.json` before,
+ * which needs no store.
+ */
 export async function writeReport(
   context: ReportContext,
   { state, excerpts, outcome, findings = [], verdict, lastStep = state.step }: WriteReportOptions,
 ): Promise<string> {
   const { directory, config, charts, hasPolicy } = context;
+  const ended = { outcome, step: state.step, endedAt: new Date().toISOString(), findings };
+  await directory.writeFile(`${JSON.stringify(ended, undefined, 2)}\n`, 'outcome.json');
   await excerpts.flush(context);
   const metrics = await directory.readMetrics();
   const last = metrics.at(-1);
@@ -39,10 +46,16 @@ export async function writeReport(
     charts,
     validationAfter: last?.validation,
     verdict,
-    spend: await directory.readSpend(),
+    spend: await readSpend(directory),
     comparisons: last?.validation?.complete === true ? await compareHeldOut(context, last.step) : [],
     excerpts: await excerpts.read(),
     lastStep: await readLastStep(context, lastStep),
   });
   return await directory.writeFile(page, 'report.html');
+}
+
+/** Reads the sum of what the run has spent; undefined where nothing was kept of it. */
+async function readSpend(directory: Pick<RunDirectory, 'file'>): Promise<Spend | undefined> {
+  const path = directory.file('spend.json');
+  return existsSync(path) ? (JSON.parse(await readFile(path, 'utf8')) as Spend) : undefined;
 }

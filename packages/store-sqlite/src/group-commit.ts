@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Awaitable, RecordWriter } from '@agent-lightning/store';
 import { isBusy } from './sqlite-errors.ts';
 import type { Statements } from './statements.ts';
+import { isInTransaction } from './is-in-transaction.ts';
 
 interface Job {
   readonly work: (records: RecordWriter) => Awaitable<unknown>;
@@ -59,7 +60,7 @@ export class GroupCommit {
         this.#options.onBegin();
         await this.#commit(jobs);
       } catch (error) {
-        if (this.#database.isTransaction) this.#statements.run('ROLLBACK');
+        if (isInTransaction(this.#database)) this.#statements.run('ROLLBACK');
         for (const job of jobs) job.reject(error);
       }
     }
@@ -89,7 +90,7 @@ export class GroupCommit {
         settle.push(() => job.resolve(reply));
       } catch (error) {
         job.reject(error);
-        if (!this.#database.isTransaction) return this.#again([...jobs.slice(0, index), ...jobs.slice(index + 1)]);
+        if (!isInTransaction(this.#database)) return this.#again([...jobs.slice(0, index), ...jobs.slice(index + 1)]);
         this.#statements.run('ROLLBACK TO job');
       }
       this.#statements.run('RELEASE job');

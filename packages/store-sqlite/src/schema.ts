@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreError } from '@agent-lightning/core';
+import { isInTransaction } from './is-in-transaction.ts';
 
 /** The number in `PRAGMA application_id`, "AgLt". A file with another one belongs to another program. */
 const applicationId: number = 0x41674c74;
@@ -95,7 +96,7 @@ export function migrate(database: DatabaseSync, path: string, to: number = schem
     for (const statements of migrations.slice(from, to)) database.exec(statements);
     database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${to}; COMMIT`);
   } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
+    if (isInTransaction(database)) database.exec('ROLLBACK');
     throw error;
   }
 }

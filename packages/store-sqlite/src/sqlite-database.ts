@@ -9,6 +9,7 @@ import { SqliteReader } from './sqlite-reader.ts';
 import { SqliteWriter } from './sqlite-writer.ts';
 import { Statements } from './statements.ts';
 import { StoreClock } from './store-clock.ts';
+import { isInTransaction } from './is-in-transaction.ts';
 
 export interface SqliteDatabaseOptions {
   /** The absolute path of the file. */
@@ -69,7 +70,7 @@ export class SqliteDatabase implements RecordDatabase {
       try {
         return await work(this.#reader);
       } finally {
-        if (this.#reading.isTransaction) this.#reading.exec('COMMIT');
+        if (isInTransaction(this.#reading)) this.#reading.exec('COMMIT');
       }
     } catch (error) {
       throw toStoreError(error, this.path);
@@ -154,7 +155,7 @@ function anchorClock(database: DatabaseSync, statements: Statements, clock: Stor
     if (!isBusy(error)) throw error;
     clock.follow(statements);
   } finally {
-    if (database.isTransaction) database.exec('ROLLBACK');
+    if (isInTransaction(database)) database.exec('ROLLBACK');
   }
 }
 

@@ -44,6 +44,7 @@ export {
   type AgentToolSpec,
   type BuildRequest,
   type FunctionToolSpec,
+  type OwnClient,
   type OwnModel,
   type WatchedAgent,
 } from './adapter/adapter-under-test.ts';

@@ -86,7 +86,7 @@ const shortestKey = 8;
 
 /** Takes the key out of what a server says: its words become errors, which agents, spans and logs get. */
 function hideKey(text: string, apiKey: string | undefined): string {
-  return apiKey === undefined || apiKey.length < shortestKey ? text : text.replaceAll(apiKey, '[key]');
+  return apiKey === undefined || apiKey.length < shortestKey ? text : LightningError.hideKey(text, apiKey);
 }
 
 /** Sends a request and returns the response itself, for bodies that are streamed. The key goes into a header and nowhere else. */

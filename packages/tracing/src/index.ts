@@ -39,9 +39,9 @@ export {
 export { findVariables } from './prompts/template-text.ts';
 
 // prompts in model calls
-export { type FoundPrompt, replacePrompts } from './prompts/wire/replace-prompts.ts';
-export { type LoadedPrompts, loadPrompts } from './prompts/load-prompts.ts';
-export { promptKit } from './prompts/prompt-kit.ts';
+export { type FoundPrompt, replacePrompts } from './found-prompts/replace-prompts.ts';
+export { loadPrompts } from './found-prompts/load-prompts.ts';
+export { promptKit } from './found-prompts/prompt-kit.ts';
 
 // judges
 export {
@@ -57,7 +57,7 @@ export { type Agreement, type LabelledAnswer, measureAgreement } from './judges/
 
 // models that answer in words
 export { type AskModel, type ChatModel, type TextAnswer, type TextModel, toAskModel } from './models/text-model.ts';
-export { type ModelMeter, runMetered } from './spending/model-meter.ts';
+export { runMetered } from './spending/model-meter.ts';
 
 // redirect
 export { anthropicBaseUrl } from './redirect/anthropic-calls.ts';

@@ -90,6 +90,21 @@ describe('a judge', () => {
     ]);
   });
 
+  it('whose server repeats the key it was given shows it to nobody', async () => {
+    const server = createServer((request, response) => {
+      response.writeHead(401).end(JSON.stringify({ error: { message: `bad key: ${request.headers.authorization}` } }));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+    const rate = judge({ rubric, model: { baseUrl, model: 'm', apiKey: 'sk-canary' } });
+    const { run, spans } = await startRollout();
+    expect(await run(() => rate({ task: 'a', answer: 'x' }))).toBeUndefined();
+    const written = JSON.stringify([await spans('message'), await spans('operation')]);
+    expect(written).toContain('bad key: Bearer [key]');
+    expect(written).not.toContain('canary');
+  });
+
   it('inside a wrapped agent asks its own model, never the policy', async () => {
     const [policy, own] = [await startModel('<score>10</score>'), await startModel('Long. <score>1</score>')];
     cleanups.push(installFetchRedirect());

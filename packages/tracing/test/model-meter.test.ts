@@ -1,9 +1,11 @@
 import { attributeNames } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
-import { installFetchRedirect, judge, runMetered, toAskModel, type ModelMeter } from '../src/index.ts';
+import { installFetchRedirect, judge, runMetered, toAskModel } from '../src/index.ts';
 import { startRollout } from './test-rollout.ts';
 
 const used = { text: 'Good. <score>5</score>', model: 'gpt-5-mini', inputTokens: 40, outputTokens: 2 };
+
+type ModelMeter = Parameters<typeof runMetered>[0];
 
 function createMeter(refuses: (call: object) => boolean = () => false) {
   const asked: object[] = [];

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { toAskModel } from '../src/index.ts';
 import { startRollout } from './test-rollout.ts';
@@ -38,6 +39,9 @@ const fail =
   (response) =>
     response.writeHead(status, headers).end('overloaded');
 
+const apiKey = 'sk-canary/17';
+const asItIs = (thrown: unknown): unknown => thrown;
+
 describe('a model that is asked for a text', () => {
   it('is asked in the chat dialect', async () => {
     answers = [say('a better prompt')];
@@ -59,6 +63,8 @@ describe('a model that is asked for a text', () => {
     ['stays broken', [fail(500), fail(500), fail(500)], 'upstream-failed', /answered 500: overloaded/],
     ['rejects the request', [fail(401)], 'upstream-rejected', /the model m at .* answered 401/],
     ['answers nothing', [say(null)], 'upstream-malformed', /without choices\[0\]/],
+    ['gives a part', [(response: ServerResponse) => say('a pa')(response.writeHead(206))], 'upstream-malformed', /206/],
+    ['accepts, and gives nothing', [fail(202)], 'upstream-malformed', /the model m at .* answered 202: overloaded/],
     ['answers garbage', [(response: ServerResponse) => response.end('<html>')], 'upstream-malformed', /<html>/],
   ])('that %s is named', async (_, given, code, message) => {
     answers = [...given];
@@ -67,6 +73,18 @@ describe('a model that is asked for a text', () => {
     expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
     expect(String(error)).not.toContain('secret');
     expect(answers).toEqual([]);
+  });
+
+  it.each([
+    ['as it is', 401, `bad key ${apiKey}`],
+    ['escaped', 401, `bad key ${apiKey.replaceAll('/', '\\/')}`],
+    ['where the message is cut', 401, `${'x'.repeat(495)}${apiKey}`],
+    ['without an answer', 200, `{"error":"${apiKey}"}`],
+  ])('that repeats its key shows it to nobody: %s', async (_, status, body) => {
+    answers = [(response) => response.writeHead(status).end(body)];
+    const error: unknown = await toAskModel('judge: model', { baseUrl, model: 'm', apiKey })('x').catch(asItIs);
+    expect(String(error)).toContain('[key]');
+    expect(inspect(error)).not.toContain('sk-');
   });
 
   it('that cannot be reached is named', async () => {

@@ -1,5 +1,6 @@
 import { splitHeldOut } from './evaluate/held-out-tasks.ts';
 import type { RunContext } from './run-context.ts';
+import { mayCost } from './spend-metrics.ts';
 
 /** A number that is known within bounds. */
 type Bounds = readonly [least: number, most: number];
@@ -19,8 +20,8 @@ interface Remaining {
  * cost. Runs in which only a policy is asked are not told of, unless something is limited.
  */
 export function tellEstimate<Task>(context: RunContext<Task>, step: number): void {
-  const { options, meter, progress } = context;
-  if (options.algorithm.uses.backend && !meter.isLimited) return;
+  const { progress } = context;
+  if (!mayCost(context)) return;
   const remaining = findRemaining(context, step);
   const cost = describeCost(context, remaining);
   progress.note(

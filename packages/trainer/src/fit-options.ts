@@ -71,12 +71,14 @@ export interface StepRules {
   readonly runsTasks?: boolean | undefined;
 }
 
-/** Asks an algorithm how many steps a run has, where `fit` does not say it. */
+/** Asks an algorithm how many steps a run has, where `fit` does not say it. @throws {ConfigurationError} `option-invalid` for an unknown option of `fit` */
 export async function countSteps<Task>(
   { uses, countSteps: count }: Pick<Algorithm, 'uses' | 'countSteps'>,
-  { train, steps, epochs }: FitOptions<Task>,
+  options: FitOptions<Task>,
   host: Parameters<NonNullable<Algorithm['countSteps']>>[1],
 ): Promise<StepRules> {
+  check.knownOptions('fit', options, optionNames);
+  const { train, steps, epochs } = options;
   const runsTasks = uses.tasks ?? true;
   const isAsked =
     steps === undefined && (!runsTasks || (epochs === undefined && Array.isArray(train) && train.length > 0));

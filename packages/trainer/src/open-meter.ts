@@ -7,10 +7,11 @@ type MeteredOptions = Pick<ResolvedTrainerOptions<never>, 'spending' | 'policies
 
 /** Opens the meter of a run. @param path the file that keeps what the run spends; undefined for what is not resumed */
 export async function openMeter(options: MeteredOptions, path: string | undefined): Promise<SpendMeter> {
-  const { spending, policies, logger } = options;
+  const { spending, policies, algorithm, logger } = options;
   return await SpendMeter.open({
     rules: spending,
     free: ['base', ...policies.map(({ name }) => name)],
+    hosted: algorithm.models ?? [],
     onWarning: (message) => logger.warn(message),
     ...(path === undefined ? {} : { path }),
   });

@@ -17,6 +17,9 @@ export const baseModelName = 'base';
 
 const nameForm = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 
+/** Matches what no folder may be called on Windows: names of devices, also with an ending, and a point at the end. */
+const noFolder = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)|\.$/i;
+
 /** Returns the policies of a run, in the order in which their patterns are tried. @throws {ConfigurationError} `option-invalid` */
 export function resolvePolicies(
   policies: Readonly<Record<string, PolicyOptions>> | undefined,
@@ -29,7 +32,26 @@ export function resolvePolicies(
       JSON.stringify(policies),
       'a map of at least one name to { agentMatch }, such as { writer: { agentMatch: /write/ } }',
     );
+  checkFolders(Object.keys(policies));
   return Object.freeze(Object.entries(policies).map(([name, given]) => Object.freeze(resolvePolicy(name, given))));
+}
+
+/** Checks that each policy can have a folder of its own under its name, on every system. */
+function checkFolders(names: readonly string[]): void {
+  const reserved = names.find((name) => noFolder.test(name));
+  if (reserved !== undefined)
+    throw check.optionInvalid(
+      'Trainer: a name in policies',
+      JSON.stringify(reserved),
+      'a name that a folder may have on Windows too: no device such as con, aux or nul, and no point at the end',
+    );
+  for (const alike of Map.groupBy(names, (name) => name.toLowerCase()).values())
+    if (alike.length > 1)
+      throw check.optionInvalid(
+        'Trainer: policies',
+        alike.map((name) => JSON.stringify(name)).join(' and '),
+        'names that differ by more than capitals: each is the name of a folder, and macOS and Windows take those for one',
+      );
 }
 
 function resolvePolicy(name: string, given: PolicyOptions): RoutedPolicy {

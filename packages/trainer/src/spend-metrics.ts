@@ -4,7 +4,12 @@ import type { RunContext } from './run-context.ts';
 /** Tells whether the spend of a run says something: not where a policy alone was asked, and nothing is limited. */
 export function showsSpend({ meter, options }: Pick<RunContext<never>, 'meter' | 'options'>): boolean {
   const { judge, optimizer } = meter.spend.parts;
-  return meter.isLimited || !options.algorithm.uses.backend || judge.calls + optimizer.calls > 0;
+  return mayCost({ meter, options }) || judge.calls + optimizer.calls > 0;
+}
+
+/** Tells, before a run, whether it may cost something: agents ask their own models, or the algorithm asks one, or something is limited. */
+export function mayCost({ meter, options: { algorithm } }: Pick<RunContext<never>, 'meter' | 'options'>): boolean {
+  return meter.isLimited || !algorithm.uses.backend || (algorithm.models ?? []).length > 0;
 }
 
 /** Returns the spend of a run for a step's line; nothing where it says nothing. */

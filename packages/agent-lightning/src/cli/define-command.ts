@@ -1,6 +1,7 @@
 /** The frame that every command shares: how it is declared, how it prints, and how it ends. */
 import { type Command } from 'commander';
-import type { Logger } from '@agent-lightning/core';
+import { toTerminalText, type Logger } from '@agent-lightning/core';
+import { toJsonLine } from '../stored/to-json-line.ts';
 import { createTerminalLogger, type Terminal } from './terminal.ts';
 
 /** The things that a command line gives to a command. */
@@ -73,8 +74,9 @@ export function runAs<Options = object>(
       isJson: options.json === true,
       refuse: (message) => command.error(`error: ${message}`),
     });
-    if (options.json === true) terminal.write(`${JSON.stringify(outcome.json)}\n`);
-    else if (outcome.text !== undefined) terminal.write(`${outcome.text}\n`);
+    // What is shown may hold what an agent, a model or a server wrote.
+    if (options.json === true) terminal.write(toJsonLine(outcome.json));
+    else if (outcome.text !== undefined) terminal.write(`${toTerminalText(outcome.text)}\n`);
     finish(outcome.exitCode ?? 0);
   });
 }

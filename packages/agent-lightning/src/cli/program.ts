@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import { addCompletionCommand } from './commands/completion.ts';
+import { addDashboardCommand } from './commands/dashboard.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addExportCommand } from './commands/export.ts';
+import { addPromptsCommand } from './commands/prompts.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addStoreCommand } from './commands/store.ts';
 import { addDownloadCommand } from './commands/download.ts';
@@ -44,7 +46,9 @@ ${exitCodesText}`,
   addTrainCommand(program);
   addEvalCommand(program);
   addReportCommand(program);
+  addDashboardCommand(program);
   addExportCommand(program);
+  addPromptsCommand(program);
   addStoreCommand(program);
   addGatewayCommand(program);
   addDownloadCommand(program);

@@ -1,5 +1,6 @@
 import { CommanderError, type Command } from 'commander';
 import { LightningError, toTerminalText } from '@agent-lightning/core';
+import { toJsonLine } from '../stored/to-json-line.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -29,7 +30,7 @@ export function tellError(error: unknown, { args, program, terminal }: Failing):
 }
 
 function tellProgram(code: string, message: string, args: readonly string[], { write }: Terminal): void {
-  if (args.includes('--json')) write(`${JSON.stringify({ error: { code, message } })}\n`);
+  if (args.includes('--json')) write(toJsonLine({ error: { code, message } }));
 }
 
 function describeCause(error: unknown): string {

@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReadableStream } from 'node:stream/web';
 import { downloadFile as openFile } from '@huggingface/hub';
 import { BackendError } from '@agent-lightning/core';
+import { moveIntoPlace } from '@agent-lightning/platform';
 import { toClientOptions, type HubAccess } from './hub-access.ts';
 import type { ModelFile } from './list-model-files.ts';
 
@@ -50,7 +51,7 @@ export async function downloadFile(download: FileDownload): Promise<void> {
     if (size === before) break; // the server has no more: the digest says so
   }
   await compareDigest(download, partial);
-  await rename(partial, finished);
+  await moveIntoPlace(partial, finished);
 }
 
 async function append(

@@ -14,8 +14,9 @@ export const aiSdkAdapter: AdapterUnderTest<Agent> = {
     nodeArguments: ['--conditions=@agent-lightning/source'],
   },
   build: (request) => {
-    const { baseUrl, apiKey, model } = request.model;
-    return buildAgent(request, request.agent, createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey })(model));
+    const { baseUrl, apiKey, model, client: { body, ...settings } = {} } = request.model;
+    const own = createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey, ...settings })(model);
+    return buildAgent(request, request.agent, own, body && { providerOptions: { own: body } });
   },
   wrap: withLightning,
   watch(request) {

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { TraceRecorder } from '@agent-lightning/tracing';
-import type { Claim, RolloutMode } from '@agent-lightning/core';
+import { check, type Claim, type RolloutMode } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import type { KeptItems } from '../dialects/dialect.ts';
 import { hashKey } from './attempt-key.ts';
@@ -11,6 +11,13 @@ export interface OpenClaim {
   readonly rollout: Pick<Claim['rollout'], 'rolloutId' | 'mode'> & Partial<Pick<Claim['rollout'], 'metadata'>>;
   readonly attempt: Pick<Claim['attempt'], 'rolloutId' | 'attemptId' | 'attemptNumber'>;
   readonly lease: Claim['lease'];
+}
+
+/** Checks that a claim has the parts that are needed of it. @throws {ConfigurationError} `option-invalid` */
+export function checkClaim(owner: string, claim: OpenClaim, parts: readonly (keyof OpenClaim)[]): void {
+  for (const part of parts)
+    if (typeof claim?.[part] !== 'object' || claim[part] === null)
+      throw check.optionInvalid(`${owner}: claim.${part}`, claim?.[part], 'as the claim of a store has it');
 }
 
 interface FollowedCall {

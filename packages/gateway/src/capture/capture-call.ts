@@ -74,6 +74,11 @@ function upstreamOf(snapshot: PolicySnapshot, answered: URL | undefined): string
   return shownUrl(answered ?? snapshot.baseUrl).replace(/\/(?:chat\/)?completions$/u, '');
 }
 
+/** Returns the name by which a server was asked for its model. */
+function askedModel(snapshot: PolicySnapshot): string | undefined {
+  return snapshot.kind === 'openai' ? snapshot.model : undefined;
+}
+
 function operationOf({ input }: ModelRequest): string {
   return input.kind === 'chat' ? 'chat' : 'text_completion';
 }
@@ -137,7 +142,11 @@ function choiceAttributes(
   const { reply, error } = outcome;
   const attributes: Draft = { [names.upstream]: upstreamOf(snapshot, outcome.upstream) };
   addWhen(attributes, names.responseId, reply.id);
-  addWhen(attributes, names.responseModel, reply.model);
+  addWhen(
+    attributes,
+    names.responseModel,
+    reply.model ?? (outcome.status === 'failed' ? undefined : askedModel(snapshot)),
+  );
   addWhen(attributes, names.choiceIndex, reply.choices.length > 1 ? index : undefined);
   addWhen(attributes, names.finishReasons, choice.finishReason === undefined ? undefined : [choice.finishReason]);
   addWhen(attributes, names.inputTokens, reply.usage?.inputTokens ?? reply.promptIds?.length);

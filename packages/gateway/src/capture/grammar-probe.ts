@@ -1,11 +1,10 @@
-import type { PolicySnapshot } from '@agent-lightning/core';
+import { LightningError, type PolicySnapshot } from '@agent-lightning/core';
 import type { CallLimits } from '../calls/call-limits.ts';
 import { shownUrl } from '../http/shown-url.ts';
 import { toReplyError } from '../http/reply-error.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
 import { parseReply } from '../reply-reader/parse-reply.ts';
 import { isObject } from '../request/request-fields.ts';
-import { hideKey } from '../reply-reader/hide-key.ts';
 import { askUpstream } from '../upstream/ask-upstream.ts';
 import { awaitServers } from '../upstream/await-servers.ts';
 import { readWhole } from '../upstream/http-exchange.ts';
@@ -82,7 +81,7 @@ export class GrammarProbe {
     const { maxReplyBytes: limitBytes, stallTimeoutMs } = this.#limits;
     const bytes = await readWhole(reply, { url, limitBytes, signal, stallTimeoutMs });
     const problem = checkAnswer(parseReply(bytes.toString(), url));
-    return problem === undefined ? undefined : hideKey(problem, apiKey);
+    return problem === undefined ? undefined : LightningError.hideKey(problem, apiKey);
   }
 }
 

@@ -1,4 +1,4 @@
-import { type PolicySnapshot, GatewayError, type PolicyRoutes } from '@agent-lightning/core';
+import { check, type PolicySnapshot, GatewayError, type PolicyRoutes } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import { isHttpUrl } from './model-options.ts';
 import { checkRoutes, chooseModel } from './policy-routes.ts';
@@ -118,7 +118,21 @@ export class PolicyRegistry {
   }
 }
 
+/** The fields of each kind of snapshot. */
+const snapshotFields = {
+  engine: ['kind', 'version', 'engine'],
+  openai: ['kind', 'version', 'baseUrl', 'replicas', 'model', 'apiKey', 'watch'],
+} as const;
+
+/** @throws {ConfigurationError} `option-invalid` for a kind or a field that there is not @throws {GatewayError} `request-invalid` */
 function checkSnapshot(policy: string, snapshot: PolicySnapshot): void {
+  const owner = `the snapshot of policy "${policy.slice(0, 200)}"`;
+  check.knownOptions(
+    owner,
+    snapshot,
+    snapshotFields[snapshot?.kind] ?? [...new Set(Object.values(snapshotFields).flat())],
+  );
+  check.oneOf(`${owner}: kind`, snapshot.kind, ['engine', 'openai']);
   const invalid = (problem: string): GatewayError => new GatewayError(problem, { code: 'request-invalid' });
   if (policy === '' || policy.length > 200)
     throw invalid(`a policy's name must have 1 to 200 characters, not ${policy.length}`);

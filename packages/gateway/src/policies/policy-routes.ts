@@ -6,7 +6,12 @@ import { ReplyError } from '../http/reply-error.ts';
  * @throws {GatewayError} `request-invalid` for no policy, or one that is named twice
  * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
  */
-export function checkRoutes({ policies, otherwise }: PolicyRoutes): void {
+export function checkRoutes(routes: PolicyRoutes): void {
+  check.knownOptions('gateway.route', routes, { policies: true, otherwise: true });
+  const { policies, otherwise } = routes;
+  if (!Array.isArray(policies)) throw check.optionInvalid('gateway.route: policies', policies, 'a list of policies');
+  for (const route of policies) check.knownOptions('a route of a policy', route, { policy: true, agentMatch: true });
+  if (otherwise !== undefined) check.knownOptions('the route otherwise', otherwise, { name: true, snapshot: true });
   const invalid = (problem: string): GatewayError => new GatewayError(problem, { code: 'request-invalid' });
   if (policies.length === 0) throw invalid('routes must name at least one policy');
   const names = [...policies.map(({ policy }) => policy), ...(otherwise === undefined ? [] : [otherwise.name])];

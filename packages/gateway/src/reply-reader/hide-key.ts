@@ -1,10 +1,7 @@
+import { LightningError } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 
-/** Removes a key from a text that an upstream wrote: some servers repeat a key that they reject. */
-export function hideKey(text: string, apiKey: string | undefined): string {
-  if (apiKey === undefined || apiKey === '') return text;
-  return text.replaceAll(apiKey, '[key]').replaceAll(encodeURIComponent(apiKey), '[key]');
-}
+const { hideKey } = LightningError;
 
 /** Returns what an upstream said, for an agent to read: without the key, and no longer than `longest` characters. */
 export function quoteUpstream(value: unknown, apiKey: string | undefined, longest = 2_000): string | undefined {

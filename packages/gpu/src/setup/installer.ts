@@ -53,15 +53,18 @@ function uv(python: string | undefined): Installer {
   };
 }
 
+/** The names of Python: on Windows, `py` is the launcher that its installer brings, and `python3` may be a link to the shop. */
+const interpreters = process.platform === 'win32' ? ['py', 'python', 'python3'] : ['python3', 'python'];
+
 /** Returns the first interpreter that is Python 3.10 or later and can make environments. */
 function findInterpreter(given: string | undefined): string {
-  const candidates = given === undefined ? ['python3', 'python'] : [given];
+  const candidates = given === undefined ? interpreters : [given];
   const program = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))';
   const found = candidates.find((candidate) => spawnSync(candidate, ['-c', program]).status === 0);
   if (found !== undefined) return found;
   throw new ConfigurationError(
     `setup: ${candidates.join(' and ')}: none is Python 3.10 or later with venv. Install one (Debian and Ubuntu: ` +
-      'apt install python3 python3-venv; macOS: brew install python), install uv, which brings one, or name its path by PYTHON or the option python.',
+      'apt install python3 python3-venv; macOS: brew install python; Windows: winget install Python.Python.3.13), install uv, which brings one, or name its path by PYTHON or the option python.',
     { code: 'command-unavailable' },
   );
 }

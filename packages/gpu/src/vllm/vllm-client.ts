@@ -1,5 +1,5 @@
 /** Calls one vLLM server's administrative routes: health, models, adapters, running calls, one-token completions, log-probabilities of a prompt. */
-import { BackendError, ConfigurationError } from '@agent-lightning/core';
+import { BackendError, ConfigurationError, LightningError } from '@agent-lightning/core';
 import { readBusyAdapters } from './busy-adapters.ts';
 
 export interface VllmClientOptions {
@@ -205,7 +205,7 @@ export class VllmClient {
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      return readReply(response.status, await response.text());
+      return readReply(response.status, await response.text(), apiKey);
     } catch (cause) {
       const { code, message } = ((cause as Error).cause ?? cause) as NodeJS.ErrnoException;
       throw new VllmAway(`vLLM at ${url} does not answer ${path}: ${code ?? message}`, {
@@ -235,13 +235,14 @@ interface Reply {
   readonly message: string;
 }
 
-function readReply(status: number, text: string): Reply {
+function readReply(status: number, text: string, apiKey: string | undefined): Reply {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    return { status, text, json: undefined, message: text }; // success is plain text on some routes
+    return { status, text, json: undefined, message: LightningError.hideKey(text, apiKey) }; // success is plain text on some routes
   }
   const { error } = (json ?? {}) as { error?: { message?: unknown } };
-  return { status, text, json, message: typeof error?.message === 'string' ? error.message : text };
+  const message = typeof error?.message === 'string' ? error.message : text;
+  return { status, text, json, message: LightningError.hideKey(message, apiKey) };
 }

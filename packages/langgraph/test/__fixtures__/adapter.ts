@@ -43,8 +43,15 @@ function lastText(messages: readonly BaseMessage[]): string {
   return messages.at(-1)?.text ?? '';
 }
 
-function chatModel({ baseUrl, apiKey, model, maxRetries }: Model): ChatOpenAI {
-  return new ChatOpenAI({ model, apiKey, maxRetries: 0, configuration: { baseURL: baseUrl, maxRetries } });
+function chatModel({ baseUrl, apiKey, model, maxRetries, client }: Model): ChatOpenAI {
+  const own = client && { fetch: client.fetch, defaultHeaders: client.headers };
+  return new ChatOpenAI({
+    model,
+    apiKey,
+    maxRetries: 0,
+    configuration: { baseURL: baseUrl, maxRetries, ...own },
+    modelKwargs: client?.body ?? {},
+  });
 }
 
 /** A graph whose nodes are the agents: the first one, and those that it hands the conversation to. */

@@ -44,8 +44,8 @@ function buildAgent(
   { name, instructions, tools = [] }: AgentSpec,
   more: (model: never) => object = () => ({}),
 ): Agent {
-  const { baseUrl, apiKey, model, maxRetries } = request.model;
-  const own = createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey })(model) as never;
+  const { baseUrl, apiKey, model, maxRetries, client: { body, ...settings } = {} } = request.model;
+  const own = createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey, ...settings })(model) as never;
   const agent = new Agent({
     id: name,
     name,
@@ -53,6 +53,7 @@ function buildAgent(
     model: own,
     maxRetries,
     tools: Object.fromEntries(tools.map((tool) => [tool.name, buildTool(request, tool)])),
+    ...(body !== undefined && { defaultOptions: { providerOptions: { own: body } } }),
     ...more(own),
   });
   agent.__setLogger(noopLogger);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { AdapterUnderTest, AgentSpec, BuildRequest } from '@agent-lightning/testing';
-import { Agent, OpenAIChatCompletionsModel, run, tool, type Tool } from '@openai/agents';
+import { Agent, OpenAIChatCompletionsModel, run, tool, type ModelSettings, type Tool } from '@openai/agents';
 import OpenAI from 'openai';
 import { z } from 'zod';
 import { withLightning } from '../../src/index.ts';
@@ -13,7 +13,7 @@ export const adapter: AdapterUnderTest<Agent> = {
     file: join(import.meta.dirname, 'early-client.ts'),
     nodeArguments: ['--conditions=@agent-lightning/source'],
   },
-  build: ({ agent, model }) => buildAgent(agent, chatModel(model)),
+  build: ({ agent, model }) => buildAgent(agent, chatModel(model), { providerData: model.client?.body ?? {} }),
   wrap: withLightning,
   watch({ agent: spec, model }) {
     const agent = buildAgent(spec, chatModel(model));
@@ -29,18 +29,20 @@ export const adapter: AdapterUnderTest<Agent> = {
   },
 };
 
-export function chatModel({ baseUrl, apiKey, model, maxRetries }: BuildRequest['model']): OpenAIChatCompletionsModel {
+export function chatModel({ baseUrl, apiKey, model, maxRetries, client: own }: BuildRequest['model']): OpenAIChatCompletionsModel {
   // The fetch of the moment, as a client has it that is built after the adapter.
-  const client = new OpenAI({ baseURL: baseUrl, apiKey, maxRetries, fetch: (...call) => fetch(...call) });
+  const ownFetch: typeof fetch = own?.fetch ?? ((...call) => fetch(...call));
+  const client = new OpenAI({ baseURL: baseUrl, apiKey, maxRetries, fetch: ownFetch, defaultHeaders: own?.headers });
   return new OpenAIChatCompletionsModel(client as never, model);
 }
 
-function buildAgent(spec: AgentSpec, model: OpenAIChatCompletionsModel): Agent {
+function buildAgent(spec: AgentSpec, model: OpenAIChatCompletionsModel, modelSettings: ModelSettings = {}): Agent {
   const { name, instructions, tools = [], handoffs = [], wrap } = spec;
   const agent = new Agent({
     name,
     instructions,
     model,
+    modelSettings,
     tools: tools.map((spec): Tool => {
       const { name: toolName, description } = spec;
       if ('agent' in spec) return buildAgent(spec.agent, model).asTool({ toolName, toolDescription: description });

@@ -1,6 +1,6 @@
 import type { PromptTemplate } from '@agent-lightning/tracing';
 import type { Algorithm, MetricChart } from '@agent-lightning/core';
-import { isToBeFound } from '../found/found-source.ts';
+import { isToBeFound, type FindPromptsOptions } from '../found/found-source.ts';
 import { searchFound } from '../found/search-found.ts';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
@@ -30,8 +30,8 @@ const defaultRounds = 3;
  * @source arXiv:2305.03495, as Agent Lightning 0.3 has it
  */
 export function apo(options: ApoOptions): Algorithm<ApoMetrics> {
-  const { prompts, budget, perfectReward = 1 } = options ?? {};
-  if (!isToBeFound(prompts)) return searchKnown({ ...options, prompts });
+  if (!isToBeFound(options?.prompts)) return searchKnown(options as KnownApoOptions);
+  const { prompts, budget, perfectReward = 1 } = options as ApoOptions & { prompts: 'found' | FindPromptsOptions };
   const make = (found: readonly PromptTemplate[], spent: number): Algorithm<ApoMetrics> =>
     searchKnown({ ...options, prompts: found, ...(budget !== undefined && { budget: budget - spent }) });
   return searchFound('apo', prompts, make, perfectReward);

@@ -1,4 +1,4 @@
-import type { AgentMatch, Rollout, Span } from '@agent-lightning/core';
+import { check, type AgentMatch, type Rollout, type Span } from '@agent-lightning/core';
 import { promptKit, type FoundPrompt } from '@agent-lightning/tracing';
 import { alignTexts, isTelling, shortestConstant, type AlignedTexts } from './align-texts.ts';
 import { readTexts, type SeenText } from './read-texts.ts';
@@ -20,8 +20,10 @@ export interface PromptFindings {
 export function findPrompts(
   rollouts: readonly Rollout[],
   spans: readonly Span[],
-  { agentMatch }: { readonly agentMatch?: AgentMatch | undefined } = {},
+  options: { readonly agentMatch?: AgentMatch | undefined } = {},
 ): PromptFindings {
+  check.knownOptions('findPrompts', options, { agentMatch: true });
+  const { agentMatch } = options;
   const { texts, calls } = readTexts(rollouts, spans, agentMatch);
   const prompts: FoundPrompt[] = [];
   const left: string[] = [];

@@ -24,6 +24,8 @@ export interface FoundSearch<Metrics extends object> {
   /** The algorithm, in messages. */
   readonly owner: string;
   readonly settings: FindSettings;
+  /** A search for one prompt that nobody knows yet, by which the run is estimated before they are found. */
+  readonly ahead: Pick<AlgorithmRun<Metrics>, 'estimate'>;
   /** Makes the search when the prompts are known. */
   readonly search: (prompts: readonly PromptTemplate[]) => Algorithm<Metrics>;
 }
@@ -53,6 +55,14 @@ export class FoundRun<Metrics extends object> implements AlgorithmRun<Metrics> {
 
   get resourcesId(): string {
     return this.#run?.resourcesId ?? asIsId;
+  }
+
+  estimate(steps: number): ReturnType<NonNullable<AlgorithmRun['estimate']>> {
+    const { ahead, settings } = this.#options;
+    const costs = (this.#run ?? ahead).estimate!(steps);
+    if (this.#run !== undefined) return costs;
+    const finding = Math.min(settings.findTasks, this.#host.tasks.length);
+    return { ...costs, rollouts: [costs.rollouts[0] + finding, costs.rollouts[1] + finding] };
   }
 
   async publish(): Promise<void> {

@@ -27,8 +27,8 @@ export function searchFound<Metrics extends object>(
     countSteps: (taskCount, parts) => search([unknown], taskCount).countSteps!(taskCount, parts),
     begin: async (host) => {
       const count = host.tasks.length;
-      await search([unknown], count).begin(host); // refuses options that do not fit the tasks, before anything runs
-      return new FoundRun({ owner, settings, search: (prompts) => search(prompts, count) }, host);
+      const ahead = await search([unknown], count).begin(host); // refuses options that do not fit the tasks, before anything runs
+      return new FoundRun({ owner, settings, ahead, search: (prompts) => search(prompts, count) }, host);
     },
     rehearse: (host) => rehearse(host, settings, perfectReward),
   });

@@ -1,7 +1,7 @@
 import type { PromptTemplate } from '@agent-lightning/tracing';
 import type { Algorithm, AlgorithmHost, MetricChart } from '@agent-lightning/core';
 import { costOfProposal } from '../decisions/budget.ts';
-import { isToBeFound } from '../found/found-source.ts';
+import { isToBeFound, type FindPromptsOptions } from '../found/found-source.ts';
 import { searchFound } from '../found/search-found.ts';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
@@ -36,8 +36,8 @@ const charts: readonly MetricChart[] = [
  * @source arXiv:2507.19457, and gepa 0.1.4 for what the paper leaves open
  */
 export function gepa(options: GepaOptions): Algorithm<GepaMetrics> {
-  const { prompts, budget, perfectReward = 1 } = options ?? {};
-  if (!isToBeFound(prompts)) return searchKnown({ ...options, prompts });
+  if (!isToBeFound(options?.prompts)) return searchKnown(options as KnownGepaOptions);
+  const { prompts, budget, perfectReward = 1 } = options as GepaOptions & { prompts: 'found' | FindPromptsOptions };
   const make = (found: readonly PromptTemplate[], spent: number): Algorithm<GepaMetrics> =>
     searchKnown({ ...options, prompts: found, ...(budget !== undefined && { budget: budget - spent }) });
   return searchFound('gepa', prompts, make, perfectReward);

@@ -12,15 +12,16 @@ type Scored = Pick<Candidate, 'scores'>;
 export async function exportPrompts(
   directory: string,
   best: Scored & { readonly texts: Texts },
-  first: Scored | undefined,
+  first: (Scored & { readonly texts: Texts }) | undefined,
   candidates: object,
 ): Promise<void> {
   const scores = first === undefined ? {} : { score: meanScore(best), scoreBefore: meanScore(first) };
+  const before = first === undefined ? {} : { before: first.texts };
   await mkdir(directory, { recursive: true });
   await promptKit.writePromptFiles(join(directory, 'prompts'), best.texts, scores);
   await writeFile(join(directory, 'prompts.json'), `${JSON.stringify(best.texts, undefined, 2)}\n`);
   await writeFile(
     join(directory, 'candidates.json'),
-    `${JSON.stringify({ ...scores, ...candidates }, undefined, 2)}\n`,
+    `${JSON.stringify({ ...scores, ...before, ...candidates }, undefined, 2)}\n`,
   );
 }

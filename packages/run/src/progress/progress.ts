@@ -132,7 +132,7 @@ export class Progress {
     const work =
       first === undefined
         ? this.#total > this.#done
-          ? '; none runs in this process, so they wait for a runner'
+          ? '; none runs in this process: a model is still being loaded, or runners elsewhere take them'
           : ''
         : `; ${this.#running.size} run in this process, the longest, ${first[0]}, for ${Math.round((now - first[1]) / 1_000)} s`;
     return `no news for ${seconds} s; waiting for: ${step}${this.#phase}${done}${work}${describeCalls(this.#openCalls())}`;

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TrainerError, type AlgorithmRun } from '@agent-lightning/core';
-import { syncDirectory, writeAndSync } from '@agent-lightning/platform';
+import { moveIntoPlace, syncDirectory, writeAndSync } from '@agent-lightning/platform';
 import type { RunState } from '../run-state.ts';
 
 /** The part of an algorithm that a checkpoint saves, beside the run's own state. */
@@ -36,8 +36,8 @@ export class Checkpoints {
     await resumable.save(partial);
     await writeAndSync(join(partial, 'run.json'), JSON.stringify(state));
     await syncDirectory(partial);
-    if (existsSync(this.#pathOf(state.step))) await rename(this.#pathOf(state.step), replaced);
-    await rename(partial, this.#pathOf(state.step));
+    if (existsSync(this.#pathOf(state.step))) await moveIntoPlace(this.#pathOf(state.step), replaced);
+    await moveIntoPlace(partial, this.#pathOf(state.step));
     await syncDirectory(this.#directory);
     await remove(resumable, replaced);
     for (const step of (await this.steps()).slice(this.#keep))
@@ -88,7 +88,7 @@ export class Checkpoints {
     await mkdir(this.#directory, { recursive: true });
     for (const name of await readdir(this.#directory)) {
       const path = join(this.#directory, name.replace(/^replaced-/, ''));
-      if (name.startsWith('replaced-') && !existsSync(path)) await rename(join(this.#directory, name), path);
+      if (name.startsWith('replaced-') && !existsSync(path)) await moveIntoPlace(join(this.#directory, name), path);
     }
   }
 

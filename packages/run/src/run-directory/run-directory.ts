@@ -4,7 +4,6 @@ import { join, resolve } from 'node:path';
 import { TrainerError } from '@agent-lightning/core';
 import { writeFileAtomically } from '@agent-lightning/platform';
 import type { StepMetrics } from '../metrics.ts';
-import type { Spend } from '../spending/spend.ts';
 import { Checkpoints } from './checkpoint.ts';
 import { withFileErrors } from '../files/file-errors.ts';
 import { checkSameRun, type RunConfig, type RunRecord } from './run-config.ts';
@@ -38,6 +37,7 @@ interface OpenedRun {
  *     spend.jsonl     what the run has spent, as it was counted; spend.json is the sum, by part and model
  *     samples/        a few rollouts of the first and the last step, for the report
  *     model/          the result of the algorithm: trained weights as an ordinary checkpoint, or prompts
+ *     outcome.json    how the run ended last, and what ailed it
  *     report.html
  */
 export class RunDirectory {
@@ -107,12 +107,6 @@ export class RunDirectory {
     if (!existsSync(path)) return [];
     const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
     return lines.map((line) => JSON.parse(line) as Metrics);
-  }
-
-  /** Reads the sum of what the run has spent; undefined where nothing was kept of it. */
-  async readSpend(): Promise<Spend | undefined> {
-    const path = this.file('spend.json');
-    return existsSync(path) ? (JSON.parse(await readFile(path, 'utf8')) as Spend) : undefined;
   }
 
   /** Removes the lines after a step, the ones that a resumed run writes again, and puts others in their place. */

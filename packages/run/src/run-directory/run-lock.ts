@@ -11,7 +11,8 @@ export async function lockRun(directory: string): Promise<RunLock> {
   const { DatabaseSync } = await import('node:sqlite');
   const database = new DatabaseSync(join(directory, 'run.lock'));
   try {
-    database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+    // A dashboard that looks whether a process trains here reads the file for a moment: that is waited for.
+    database.exec('PRAGMA busy_timeout = 250; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
     if (!(error instanceof Error) || !/locked|busy/i.test(error.message)) throw error;

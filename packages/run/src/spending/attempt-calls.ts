@@ -10,7 +10,7 @@ interface ToldCall {
   readonly isAnswered: boolean;
   readonly responseId: string | undefined;
   readonly parentSpanId: string | undefined;
-  /** The names of the model: that of the policy, or as it was asked for and as it answered. */
+  /** The names of the model: that of the policy, or as it was asked for; then as it answered. */
   readonly models: readonly string[];
   readonly inputTokens: number | undefined;
   readonly outputTokens: number | undefined;
@@ -62,9 +62,8 @@ function readCall({ attributes, status, parentSpanId }: Span | SpanInput): ToldC
   const hasUsage = inputTokens !== undefined || outputTokens !== undefined;
   const isCached = !isGateway && attributes[attributeNames.untrainable] !== undefined;
   const policy = readText(attributes, attributeNames.policy);
-  const asked = [attributeNames.requestModel, attributeNames.responseModel].flatMap(
-    (name) => readText(attributes, name) ?? [],
-  );
+  const asked = policy ?? readText(attributes, attributeNames.requestModel);
+  const models = [asked, readText(attributes, attributeNames.responseModel)].flatMap((name) => name ?? []);
   return {
     isGateway,
     isJudge: attributes[attributeNames.isJudge] === true,
@@ -72,7 +71,7 @@ function readCall({ attributes, status, parentSpanId }: Span | SpanInput): ToldC
     isAnswered: !isCached && (hasUsage || status.code !== 'error'),
     responseId: readText(attributes, attributeNames.responseId),
     parentSpanId,
-    models: policy === undefined ? (asked.length === 0 ? [unnamed] : asked) : [policy],
+    models: models.length === 0 ? [unnamed] : models,
     inputTokens,
     outputTokens,
   };

@@ -86,6 +86,11 @@ export class PriceBook {
   }
 }
 
+/** Tells whether a name is that of a model, which a server may answer with the date of its version. */
+export function isNameOf(name: string, model: string): boolean {
+  return namesOf(name).some((each) => namesOf(model).includes(each));
+}
+
 /** Returns the names under which a model may be listed: as it is, without `openai/`, and without `-2025-04-14`, `-20250929` or `-latest`. */
 function namesOf(model: string): readonly string[] {
   const short = model.slice(model.lastIndexOf('/') + 1);

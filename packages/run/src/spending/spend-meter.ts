@@ -1,7 +1,7 @@
 import { check, TrainerError, type LightningError, type Span, type SpanInput } from '@agent-lightning/core';
 import { systemClock, type Clock } from '@agent-lightning/platform';
 import { AttemptCalls } from './attempt-calls.ts';
-import { PriceBook } from './prices.ts';
+import { isNameOf, PriceBook } from './prices.ts';
 import { describeSpend, formatUsd, sumSpend, type Spend } from './spend.ts';
 import { SpendLedger, type LedgerTotals } from './spend-ledger.ts';
 import type { SpendingRules } from './spending-rules.ts';
@@ -11,6 +11,8 @@ export interface SpendMeterOptions {
   readonly rules: SpendingRules;
   /** Models that cost nothing unless the user gives them a price, such as a policy that this machine samples. @default none */
   readonly free?: readonly string[];
+  /** Hosted models that may answer in the place of a policy, such as a teacher: such a call costs what they cost. @default none */
+  readonly hosted?: readonly string[];
   /** The file that keeps what is spent over all processes of the run. @default none: what is spent is forgotten with the meter */
   readonly path?: string;
   /** Gets a sentence for each model whose calls cannot be counted whole, where that is limited. */
@@ -42,6 +44,7 @@ export class SpendMeter {
   readonly #limits: SpendingRules['limits'];
   readonly #prices: PriceBook;
   readonly #onWarning: SpendMeterOptions['onWarning'];
+  readonly #hosted: readonly string[];
   readonly #clock: Clock;
   readonly #ledger: SpendLedger | undefined;
   readonly #usage = new Map<string, Usage>();
@@ -63,6 +66,7 @@ export class SpendMeter {
     this.#limits = options.rules.limits;
     this.#prices = new PriceBook(options.rules.prices, options.free);
     this.#onWarning = options.onWarning;
+    this.#hosted = options.hosted ?? [];
     this.#clock = options.clock ?? systemClock;
     this.#ledger = ledger;
     addUsage(this.#usage, totals.usage);
@@ -212,6 +216,8 @@ export class SpendMeter {
   }
 
   #chooseModel(names: readonly string[]): string {
+    const hosted = this.#hosted.find((model) => names.some((name) => isNameOf(name, model)));
+    if (hosted !== undefined) return hosted;
     return names.find((name) => this.#prices.find(name) !== undefined) ?? names[0]!;
   }
 

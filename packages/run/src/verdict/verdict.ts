@@ -57,6 +57,9 @@ export function pairRewards(baseline: Evaluation, candidate: Evaluation): readon
  * @throws {ConfigurationError} `option-invalid` for evaluations of different tasks, or where no task has rewards on both sides
  */
 export function compareEvaluations(baseline: Evaluation, candidate: Evaluation): Verdict {
+  for (const [name, side] of Object.entries({ baseline, candidate }))
+    if (!Array.isArray(side?.rewards) || typeof side.tasks !== 'string')
+      throw check.optionInvalid(`compareEvaluations: the ${name}`, side, 'an evaluation, as evaluate() gives it');
   if (baseline.tasks !== candidate.tasks)
     throw check.optionInvalid(
       'compareEvaluations: the tasks of the candidate',
@@ -86,8 +89,10 @@ export function compareEvaluations(baseline: Evaluation, candidate: Evaluation):
   };
 }
 
-/** Returns the verdict in a sentence, such as `better by 0.31 (0.24 to 0.38): 0.33 → 0.64 on 80 tasks, failed 0 of 320 → 2 of 320`. */
+/** Returns the verdict in a sentence, such as `better by 0.31 (0.24 to 0.38): 0.33 → 0.64 on 80 tasks, failed 0 of 320 → 2 of 320`. @throws {ConfigurationError} `option-invalid` */
 export function describeVerdict(verdict: Verdict): string {
+  if (typeof verdict?.baseline !== 'object' || typeof verdict.candidate !== 'object')
+    throw check.optionInvalid('describeVerdict: verdict', verdict, 'a verdict, as compareEvaluations() gives it');
   const { baseline, candidate, tasks, words } = verdict;
   const failed = ({ failed: count, rollouts }: JudgedSide): string => `${count} of ${rollouts}`;
   return [

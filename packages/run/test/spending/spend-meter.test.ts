@@ -28,7 +28,13 @@ interface Given {
 async function openMeter({ limits, prices, ...others }: Given = {}) {
   const warnings: string[] = [];
   const rules = checkSpending('Trainer', { ...(limits && { limits }), ...(prices && { prices }) });
-  const meter = await SpendMeter.open({ rules, free: ['policy'], onWarning: (text) => warnings.push(text), ...others });
+  const meter = await SpendMeter.open({
+    rules,
+    free: ['policy'],
+    hosted: ['gpt-4.1'],
+    onWarning: (text) => warnings.push(text),
+    ...others,
+  });
   meter.begin();
   return { meter, warnings };
 }
@@ -97,6 +103,18 @@ describe('the meter of a run', () => {
       call({ ...model('policy', 20, 3), ...captured, [attributeNames.promptSpan]: 'f'.repeat(16) }),
     ]);
     expect(meter.spend).toMatchObject({ tokens: 15 + 22 + 3, usd: 0, parts: { agent: { calls: 2, withoutPrice: 0 } } });
+  });
+
+  it('counts a call that a hosted model answered in the place of the policy as a call of that model', async () => {
+    const { meter } = await openMeter();
+    const captured = { [attributeNames.source]: 'gateway', [attributeNames.policy]: 'policy' };
+    const answered = { ...model('policy', 1_000_000, 0), [attributeNames.responseModel]: 'gpt-4.1-2025-04-14' };
+    meter.countWritten('a1', [call({ ...captured, ...answered })]);
+    meter.countWritten('a1', [call({ ...captured, ...answered, [attributeNames.responseModel]: 'adapter-3' })]);
+    expect(meter.spend.models.map((each) => [each.model, each.usd])).toEqual([
+      ['gpt-4.1', 2],
+      ['policy', 0],
+    ]);
   });
 
   it('counts no call that failed, that a cache answered, or that goes on', async () => {

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { ConfigurationError, TimeoutError } from '@agent-lightning/core';
 import { CapturedOutput, hide } from './captured-output.ts';
 import { guardStart, hasProcessGroups, signalTree } from '@agent-lightning/platform';
+import { explainStart } from './explain-start.ts';
 
 export interface ChildRunOptions {
   readonly command: string;
@@ -127,20 +127,9 @@ export class ChildRun {
   #spawnError(cause: unknown): ConfigurationError {
     const { command, cwd, secret } = this.#options;
     const { code, message } = cause as NodeJS.ErrnoException;
-    return new ConfigurationError(`runCommand: ${explain(code, command, cwd) ?? hide(message, secret)}`, {
+    return new ConfigurationError(`runCommand: ${explainStart({ code, command, cwd }) ?? hide(message, secret)}`, {
       code: 'command-unavailable',
       cause: secret === undefined ? cause : undefined, // Node's error holds the arguments
     });
   }
-}
-
-function explain(code: string | undefined, command: string, cwd: string | undefined): string | undefined {
-  if (code === 'ENOENT' && cwd !== undefined && !existsSync(cwd))
-    return `the working directory ${JSON.stringify(cwd)} does not exist`;
-  if (code === 'ENOENT')
-    return `the command ${JSON.stringify(command)} was not found; give a path, or add it to the PATH`;
-  if (code === 'E2BIG')
-    return `the arguments and the environment of ${JSON.stringify(command)} are too long; give the task by taskIn: 'stdin'`;
-  if (code === 'EACCES') return `the command ${JSON.stringify(command)} may not be executed; check its permissions`;
-  return undefined;
 }

@@ -35,6 +35,18 @@ export interface OwnModel {
   readonly model: string;
   /** The most times that the framework or its client asks again after an error that may pass. */
   readonly maxRetries: number;
+  /** Holds what the app gives its client and provider beside that. @default nothing */
+  readonly client?: OwnClient;
+}
+
+/** Holds what an app gives the client and the provider of its model: all of it must be in what is sent, wherever the call goes. */
+export interface OwnClient {
+  /** The client's own `fetch`. */
+  readonly fetch: typeof fetch;
+  /** Headers of each call. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Fields of each call's body, which the app gives as options of the provider. */
+  readonly body: Readonly<Record<string, string | boolean>>;
 }
 
 export interface BuildRequest {
@@ -70,6 +82,7 @@ export const adapterScenarios = [
   'client built before',
   'production mode',
   'own telemetry',
+  'own client',
   'hostile tools',
   'prompts replaced',
   'promoted prompts',

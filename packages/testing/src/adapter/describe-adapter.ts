@@ -1,6 +1,7 @@
 import { afterEach, describe, it } from 'vitest';
 import { adapterScenarios, type AdapterScenario, type AdapterUnderTest } from './adapter-under-test.ts';
 import { ContractServers } from './contract-run.ts';
+import { ownClient } from './describe-client.ts';
 import { isolationScenarios } from './describe-isolation.ts';
 import { hostileTools } from './describe-hostile.ts';
 import { promptScenarios } from './describe-prompts.ts';
@@ -13,6 +14,7 @@ const scenarios: Readonly<Record<AdapterScenario, Scenario>> = {
   ...isolationScenarios,
   ...wrappingScenarios,
   'own telemetry': ownTelemetry,
+  'own client': ownClient,
   'hostile tools': hostileTools,
   ...promptScenarios,
 };

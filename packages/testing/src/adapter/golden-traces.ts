@@ -10,6 +10,7 @@ export type TraceScenario = Exclude<
   | 'original unchanged'
   | 'client built before'
   | 'own telemetry'
+  | 'own client'
   | 'hostile tools'
   | 'prompts replaced'
   | 'promoted prompts'

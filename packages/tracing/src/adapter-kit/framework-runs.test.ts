@@ -186,12 +186,12 @@ describe('FrameworkRuns', () => {
     expect(other.get('a')?.agent).toEqual({ names: ['helper'], wrappers: [{ agentMatch: /w/ }] });
   });
 
-  it('takes names that are empty or too long for a span, which say less, and refuses nobody for them', async () => {
+  it('takes names that are empty, too long or no text for a span, which say less, and refuses nobody for them', async () => {
     const runs = new FrameworkRuns<string>();
     const { scope, spans } = startRollout();
     const path = `${'outer/'.repeat(1_000)}inner`;
     runInRollout(scope, () => {
-      for (const [id, name] of Object.entries({ empty: '', long: path })) {
+      for (const [id, name] of Object.entries({ empty: '', long: path, nul: 'a\0b\uD800' })) {
         runs.begin({ id, describe: () => agent(name) });
         runs.end(id);
       }
@@ -199,7 +199,8 @@ describe('FrameworkRuns', () => {
       expect(runs.get('whole')?.agent.names).toEqual([path]);
     });
     await scope.recorder.flush();
-    expect(spans.map(({ name }) => name.length)).toEqual(['agent'.length, 1_000]);
+    expect(spans.map(({ name }) => name.length)).toEqual(['agent'.length, 1_000, 4]);
+    expect(spans[2]!.name).toBe('a\uFFFDb\uFFFD');
     expect(spans[1]!.name).toMatch(/^outer\/.*\/inner$/);
   });
 

@@ -12,7 +12,7 @@ import type { AgentOptions } from '../selection/agent-options.ts';
 import { addWrapper, joinWrappers, namingWrappers, selectAgent } from '../selection/select-agent.ts';
 import { storeLimits } from '@agent-lightning/store';
 import { capText } from '../writing/attribute-values.ts';
-import { shortenName } from '../writing/shorten-name.ts';
+import { cleanName, shortenName } from '../writing/shorten-name.ts';
 import { errorOutcome } from '../writing/exception-attributes.ts';
 import {
   currentRollout,
@@ -255,9 +255,9 @@ function rolloutOfChild(scope: RolloutScope): RolloutScope {
   return current !== undefined && isInsideRollout(current, scope) ? current : scope;
 }
 
-/** Returns the name of a run's span, as every store takes it: an agent or a tool may go by a text that is empty or too long. */
+/** Returns the name of a run's span, as every store takes it: an agent or a tool may go by a text that is empty, too long, or none. */
 function spanName({ kind, name }: StartSpan): string {
-  return name === '' ? kind : shortenName(name, storeLimits.nameCharacters);
+  return name === '' ? kind : shortenName(cleanName(name), storeLimits.nameCharacters);
 }
 
 function activeSpanOf<Detail>({ scope, spanId, agent }: TracedRun<Detail>): ActiveSpan | undefined {

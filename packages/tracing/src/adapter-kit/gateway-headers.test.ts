@@ -55,4 +55,11 @@ describe('a shortened name', () => {
     expect(shortenName(other, 200)).not.toBe(short);
     expect(shortenName(short, 200)).toBe(short);
   });
+
+  it('is well-formed wherever it is cut', () => {
+    for (const length of [99, 100, 101]) {
+      const short = shortenName(`${'x'.repeat(length)}${'😀'.repeat(200)}`, 200);
+      expect([short.length, short.isWellFormed()]).toEqual([200, true]);
+    }
+  });
 });

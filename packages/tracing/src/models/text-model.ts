@@ -1,5 +1,5 @@
 import { setTimeout as waitFor } from 'node:timers/promises';
-import { check, ConfigurationError, GatewayError, TimeoutError, type LightningError } from '@agent-lightning/core';
+import { check, ConfigurationError, GatewayError, LightningError, TimeoutError } from '@agent-lightning/core';
 import { currentRollout } from '../scope/rollout-scope.ts';
 import { admitCall, countCall, type AskingPart } from '../spending/model-meter.ts';
 
@@ -136,7 +136,9 @@ async function request(url: URL, model: ChatModel, prompt: string): Promise<Text
       waitMs: undefined,
     };
   }
-  return response.ok ? readAnswer(who, model.model, text) : refuse(who, response, text);
+  // What is quoted of the answer reaches the trace.
+  const shown = LightningError.hideKey(text, apiKey).slice(0, 500);
+  return response.status === 200 ? readAnswer(who, model.model, text, shown) : refuse(who, response, shown);
 }
 
 /** Returns the error of a request that nobody answered. */
@@ -164,12 +166,12 @@ function describeSilence(
   });
 }
 
-function refuse(who: string, response: Response, text: string): Refusal {
-  const retryable = response.status >= 500 || response.status === 429 || response.status === 408;
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
+function refuse(who: string, { status, headers }: Response, shown: string): Refusal {
+  const retryable = status >= 500 || status === 429 || status === 408;
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN);
   return {
-    error: new GatewayError(`${who} answered ${response.status}: ${text.slice(0, 500)}`, {
-      code: retryable ? 'upstream-failed' : 'upstream-rejected',
+    error: new GatewayError(`${who} answered ${status}: ${shown}`, {
+      code: retryable ? 'upstream-failed' : status < 400 ? 'upstream-malformed' : 'upstream-rejected',
       retryable,
     }),
     waitMs: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : undefined,
@@ -181,7 +183,7 @@ interface ChatReply {
   readonly usage?: { readonly prompt_tokens?: unknown; readonly completion_tokens?: unknown } | null;
 }
 
-function readAnswer(who: string, model: string, text: string): TextAnswer | Refusal {
+function readAnswer(who: string, model: string, text: string, shown: string): TextAnswer | Refusal {
   const reply = parseReply(text);
   const content = reply?.choices?.[0]?.message?.content;
   const [inputTokens, outputTokens] = [reply?.usage?.prompt_tokens, reply?.usage?.completion_tokens].map(toCount);
@@ -192,7 +194,7 @@ function readAnswer(who: string, model: string, text: string): TextAnswer | Refu
       ...(inputTokens !== undefined && { inputTokens }),
       ...(outputTokens !== undefined && { outputTokens }),
     };
-  const message = `${who} answered without choices[0].message.content: ${text.slice(0, 500)}`;
+  const message = `${who} answered without choices[0].message.content: ${shown}`;
   return { error: new GatewayError(message, { code: 'upstream-malformed' }), waitMs: undefined };
 }
 

@@ -1,7 +1,7 @@
 import { attributeNames, check, type NamedResources } from '@agent-lightning/core';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 import { isLive, writeTrace } from '../scope/untraceable.ts';
-import { checkLoaded, type LoadedPrompts } from './load-prompts.ts';
+import { checkLoaded, type LoadedPrompts } from '../found-prompts/load-prompts.ts';
 import { fillTemplate, findVariables, type TemplateEngine } from './template-text.ts';
 
 type Space = ' ' | '\n' | '\r' | '\t';
@@ -64,12 +64,14 @@ const nameForm = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 export function promptTemplate<const Text extends string>(
   name: string,
   text: Text,
-  { prompts }: PromptTemplateOptions = {},
+  options: PromptTemplateOptions = {},
 ): PromptTemplate<PromptVariables<Text>> {
   if (typeof name !== 'string' || !nameForm.test(name))
     throw check.optionInvalid('promptTemplate: name', name, 'letters, digits, "_", "." and "-", at most 100');
   if (typeof text !== 'string' || text.trim() === '')
     throw check.optionInvalid(`promptTemplate: the text of "${name}"`, text, 'a text that is not empty');
+  check.knownOptions(`promptTemplate "${name}"`, options, { prompts: true });
+  const { prompts } = options;
   const variables = Object.freeze(findVariables(text));
   if (prompts !== undefined) checkPromoted(name, variables, checkLoaded('promptTemplate: prompts', prompts));
   return Object.freeze({

@@ -9,7 +9,7 @@ import { interceptDispatchers } from './early-fetch.ts';
 import { anthropicBaseUrl, anthropicHeader, hasHeader } from './anthropic-calls.ts';
 import { findCallPrompts, promptCall, sendPrompted, type CallPrompts } from './prompted-call.ts';
 import { placeCall, redirectCall, type CallPlace } from './redirected-call.ts';
-import type { ModelRoute } from '../prompts/wire/prompt-places.ts';
+import type { ModelRoute } from '../found-prompts/prompt-places.ts';
 import { modelPaths } from './outside-calls.ts';
 import { admitCall } from '../spending/model-meter.ts';
 

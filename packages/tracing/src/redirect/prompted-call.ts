@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { attributeNames } from '@agent-lightning/core';
-import { readWirePrompts, type WirePrompts } from '../prompts/wire/prompt-resources.ts';
-import { findPromptPlaces, type ModelRoute } from '../prompts/wire/prompt-places.ts';
-import { replacePrompts, type ReplacedPrompts } from '../prompts/wire/replace-prompts.ts';
+import { readWirePrompts, type WirePrompts } from '../found-prompts/prompt-resources.ts';
+import { findPromptPlaces, type ModelRoute } from '../found-prompts/prompt-places.ts';
+import { replacePrompts, type ReplacedPrompts } from '../found-prompts/replace-prompts.ts';
 import type { ActiveSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
 import type { RolloutScope } from '../scope/rollout-scope.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Attempt, Lease, Rollout } from '@agent-lightning/core';
-import type { LoadedPrompts } from '../prompts/load-prompts.ts';
+import type { LoadedPrompts } from '../found-prompts/load-prompts.ts';
 import type { AgentOptions } from '../selection/agent-options.ts';
 import { TraceRecorder } from '../writing/trace-recorder.ts';
 import { processWide } from './process-wide.ts';

@@ -1,5 +1,5 @@
 import { check, type AgentMatch } from '@agent-lightning/core';
-import { checkLoaded, type LoadedPrompts } from '../prompts/load-prompts.ts';
+import { checkLoaded, type LoadedPrompts } from '../found-prompts/load-prompts.ts';
 
 /** The options that every adapter's `withLightning` takes. */
 export interface AgentOptions {

@@ -97,6 +97,12 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
     };
   }
 
+  estimate(steps: number): ReturnType<NonNullable<AlgorithmRun['estimate']>> {
+    const { from, tasksPerStep, samplesPerTask } = this.#settings;
+    const rollouts = from === undefined ? steps * tasksPerStep * samplesPerTask : 0;
+    return { rollouts: [rollouts, rollouts], calls: [0, 0] };
+  }
+
   get policies(): readonly string[] {
     return this.#policies.names;
   }

@@ -32,6 +32,7 @@ export function sft(options: SftOptions = {}): Sft {
     }),
     sampling: Object.freeze({ temperature, ...(maxTokens === undefined ? {} : { maxTokens }) }),
     uses: Object.freeze({ backend: true, tasks: from === undefined, divergence: false, samplingAhead: false }),
+    ...(settings.teacher && { models: [settings.teacher.model] }),
     charts: sftCharts,
     check: (host) => checkSftBackend(settings, host),
     begin: (host) => SftRun.begin(settings, host, stored),

@@ -33,8 +33,18 @@ export class StoredReader {
     const isSame = (['backend', 'policies', 'seed', 'isControl'] as const).every(
       (part) => before?.[part] === host[part],
     );
-    if (!isSame) this.#newest = { host, demonstrations: readStoredDemonstrations(this.#settings, host) };
+    if (!isSame) this.#newest = { host, demonstrations: this.#readAnew(host) };
     return this.#newest!.demonstrations;
+  }
+
+  /** Reads the store, and forgets an attempt that failed: the next one reads again. */
+  async #readAnew(host: Reading): Promise<StoredDemonstrations> {
+    try {
+      return await readStoredDemonstrations(this.#settings, host);
+    } catch (error) {
+      this.#newest = undefined;
+      throw error;
+    }
   }
 }
 

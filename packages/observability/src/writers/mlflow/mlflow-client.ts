@@ -1,10 +1,12 @@
-import { TrainerError } from '@agent-lightning/core';
+import { LightningError, TrainerError } from '@agent-lightning/core';
 
 /** A place of an MLflow server, and how to get in. */
 export interface MlflowServer {
   /** The server's address, without `/api`. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** The credentials in it, which no message may repeat. */
+  readonly secrets: readonly string[];
 }
 
 /** The longest time of one request, in milliseconds. */
@@ -40,10 +42,13 @@ export async function askMlflow<Reply>(
     });
   }
   if (response.ok) return parse<Reply>(server, route, text);
-  throw new TrainerError(`MLflow at ${server.url} answered ${route} with ${response.status}: ${text.slice(0, 300)}`, {
-    code: response.status >= 500 ? 'upstream-failed' : 'upstream-rejected',
-    retryable: response.status >= 500,
-  });
+  throw new TrainerError(
+    `MLflow at ${server.url} answered ${route} with ${response.status}: ${quote(server, text, 300)}`,
+    {
+      code: response.status >= 500 ? 'upstream-failed' : 'upstream-rejected',
+      retryable: response.status >= 500,
+    },
+  );
 }
 
 function parse<Reply>(server: MlflowServer, route: string, text: string): Reply {
@@ -51,10 +56,15 @@ function parse<Reply>(server: MlflowServer, route: string, text: string): Reply 
     return JSON.parse(text) as Reply;
   } catch (cause) {
     throw new TrainerError(
-      `what answers at ${server.url} is no MLflow server: ${route} gave ${JSON.stringify(text.slice(0, 100))}`,
+      `what answers at ${server.url} is no MLflow server: ${route} gave ${JSON.stringify(quote(server, text, 100))}`,
       { code: 'upstream-malformed', cause },
     );
   }
+}
+
+/** Returns the beginning of what a server said, without the credentials that it was given. */
+function quote({ secrets }: MlflowServer, text: string, characters: number): string {
+  return secrets.reduce((shown, secret) => LightningError.hideKey(shown, secret), text).slice(0, characters);
 }
 
 function describe(cause: unknown): string {

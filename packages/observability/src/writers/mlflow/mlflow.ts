@@ -32,24 +32,25 @@ export function mlflow(options: MlflowOptions = {}): MetricWriter {
     );
   if (experiment === '') throw check.optionInvalid('mlflow: experiment', experiment, 'the name of an experiment');
   const address = new URL(url);
-  const headers = readCredentials(address, options.token);
+  const credentials = readCredentials(address, options.token);
   address.username = '';
   address.password = '';
-  return new MlflowRun({ url: address.href, headers }, experiment, runName);
+  return new MlflowRun({ url: address.href, ...credentials }, experiment, runName);
 }
 
 function readCredentials(
   { username, password: secret }: URL,
   token = process.env['MLFLOW_TRACKING_TOKEN'],
-): Readonly<Record<string, string>> {
-  if (token !== undefined) return { authorization: `Bearer ${token}` };
+): Pick<MlflowServer, 'headers' | 'secrets'> {
+  if (token !== undefined) return { headers: { authorization: `Bearer ${token}` }, secrets: [token] };
   const { MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD = '' } = process.env;
   const [user, password] =
     username === ''
       ? [MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD]
       : [decodeURIComponent(username), decodeURIComponent(secret)];
-  if (user === undefined) return {};
-  return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
+  if (user === undefined) return { headers: {}, secrets: [] };
+  const credentials = Buffer.from(`${user}:${password}`).toString('base64');
+  return { headers: { authorization: `Basic ${credentials}` }, secrets: [credentials, password] };
 }
 
 /** The tag by which a run is found again. */

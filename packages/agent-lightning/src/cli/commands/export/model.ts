@@ -1,8 +1,9 @@
-import { cp, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { ConfigurationError } from '@agent-lightning/core';
+import { moveIntoPlace } from '@agent-lightning/platform';
 import { defineCommand, runAs } from '../../define-command.ts';
 
 /** Adds `export model`. */
@@ -54,7 +55,7 @@ async function copyWhole(source: string, output: string): Promise<void> {
   const staging = await mkdtemp(`${output}.partial-`);
   try {
     await cp(source, join(staging, 'model'), { recursive: true, dereference: true });
-    await rename(join(staging, 'model'), output);
+    await moveIntoPlace(join(staging, 'model'), output);
   } finally {
     await rm(staging, { recursive: true, force: true });
   }

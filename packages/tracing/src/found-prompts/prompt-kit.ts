@@ -1,7 +1,7 @@
 import { writePromptFiles } from './prompt-files.ts';
 import { promotedFile, promotedId, readPromptHistory } from './load-prompts.ts';
-import { matchPiece, matchWhole } from './wire/match-template.ts';
-import { checkFound, toPromptResources, toWatchResources } from './wire/prompt-resources.ts';
+import { matchPiece, matchWhole } from './match-template.ts';
+import { checkFound, toPromptResources, toWatchResources } from './prompt-resources.ts';
 
 interface PromptKit {
   readonly checkFound: typeof checkFound;

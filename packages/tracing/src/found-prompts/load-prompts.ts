@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { check, ConfigurationError, type LightningStore, type NamedResources } from '@agent-lightning/core';
-import { checkFound, readWirePrompts, toPromptResources } from './wire/prompt-resources.ts';
-import type { FoundPrompt } from './wire/replace-prompts.ts';
+import { checkFound, readWirePrompts, toPromptResources } from './prompt-resources.ts';
+import type { FoundPrompt } from './replace-prompts.ts';
 
 /** Prompts that were promoted, as they are served: give them to `withLightning` and to `promptTemplate`. */
 export interface LoadedPrompts {
@@ -23,6 +23,8 @@ export interface PromotedVersion {
   readonly score?: number;
   readonly scoreBefore?: number;
   readonly texts: Readonly<Record<string, string>>;
+  /** The texts as they stood in the code. */
+  readonly before: Readonly<Record<string, string>>;
   /** The prompts that were found in model calls, of those that have texts. */
   readonly found: readonly FoundPrompt[];
 }
@@ -33,6 +35,8 @@ export interface PromptHistory {
   /** The version that is served; undefined for the prompts as they stand in the code. */
   readonly current?: number;
   readonly versions: readonly PromotedVersion[];
+  /** The files for people that show the version that is served. */
+  readonly files: readonly string[];
 }
 
 /** The file of a directory that has its history, and the id of the resources in a store. */
@@ -77,7 +81,7 @@ export async function readPromptHistory(directory: string): Promise<PromptHistor
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    if ((error as { readonly code?: unknown }).code === 'ENOENT') return { format: 1, versions: [] };
+    if ((error as { readonly code?: unknown }).code === 'ENOENT') return { format: 1, versions: [], files: [] };
     throw error;
   }
   return checkHistory(file, text);
@@ -88,7 +92,7 @@ function checkHistory(file: string, text: string): PromptHistory {
     const history = JSON.parse(text) as PromptHistory;
     if (history.format !== 1) throw new TypeError(`its format is ${String(history.format)}, and this version reads 1`);
     for (const { texts, found } of history.versions) {
-      found.map(checkFound);
+      found.forEach(checkFound);
       if (!Object.values(texts).every((each) => typeof each === 'string'))
         throw new TypeError('a text of it is no text');
     }

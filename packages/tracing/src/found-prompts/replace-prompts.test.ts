@@ -18,7 +18,7 @@ const routes: Readonly<Record<string, ModelRoute>> = {
 /** The requests of the gateway's corpus, and some with what it lacks. */
 const corpus: readonly { readonly route: ModelRoute; readonly body: Json }[] = [
   ...Object.entries(routes).flatMap(([dialect, route]) =>
-    readFileSync(new URL(`../../../../gateway/test/__fixtures__/corpus/${dialect}.jsonl`, import.meta.url), 'utf8')
+    readFileSync(new URL(`../../../gateway/test/__fixtures__/corpus/${dialect}.jsonl`, import.meta.url), 'utf8')
       .trim()
       .split('\n')
       .map((line) => ({ route, body: (JSON.parse(line) as { readonly request: Json }).request })),

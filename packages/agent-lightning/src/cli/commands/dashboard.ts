@@ -1,0 +1,96 @@
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { startDashboard, type Dashboard } from '@agent-lightning/dashboard';
+import { findStore, openStore, type StorePlace } from '../../stored/open-store.ts';
+import { defineCommand, runAs } from '../define-command.ts';
+import { readWholeNumber } from '../read-number.ts';
+
+interface DashboardCommandOptions {
+  readonly port: number;
+  readonly schema?: string;
+}
+
+/** The port of a command line without one. */
+const usualPort = 4646;
+
+/** Adds `dashboard`, which serves the pages of runs until Ctrl+C. */
+export function addDashboardCommand(program: Command): void {
+  const command = defineCommand(program, {
+    usage: 'dashboard [place]',
+    summary: 'show runs in the browser, while they go on and afterwards',
+    details:
+      'The place is a run directory, a folder of several, a file of SQLite or a postgres:// URL; without one it is runs/ here. ' +
+      'The pages are served to this machine only, load nothing from elsewhere, and change nothing. Ctrl+C ends it. ' +
+      'With --json the first line of standard output has the address too.',
+    examples: [
+      ['agent-lightning dashboard', 'every run in runs/'],
+      ['agent-lightning dashboard runs/a --port 0', 'one run, on any free port'],
+    ],
+  })
+    .option('--port <port>', 'the port on 127.0.0.1; 0 is any free one', readWholeNumber(0), usualPort)
+    .option('--schema <name>', 'the schema of a PostgreSQL store (default: agent_lightning)');
+  runAs<DashboardCommandOptions>(command, async ({ options, arguments: [place], terminal, isJson }) => {
+    const signal = terminal.interruption();
+    const { dashboard, close } = await openDashboard(place, terminal.directory, options);
+    const { url } = dashboard;
+    terminal.write(
+      isJson ? `${JSON.stringify({ event: 'listening', url })}\n` : `dashboard: ${url} (Ctrl+C ends it)\n`,
+    );
+    if (!signal.aborted) await new Promise((done) => signal.addEventListener('abort', done, { once: true }));
+    await close();
+    return { json: { url, stopped: true } };
+  });
+}
+
+interface OpenDashboard {
+  readonly dashboard: Dashboard;
+  readonly close: () => Promise<void>;
+}
+
+/** Serves what a place names: run directories as they are, or a store, which is opened for it. */
+async function openDashboard(
+  given: string | undefined,
+  directory: string,
+  { port, schema }: DashboardCommandOptions,
+): Promise<OpenDashboard> {
+  const place = given ?? findUsualPlace(directory);
+  const path = resolve(directory, place);
+  if (schema === undefined && isFolderOfRuns(path)) {
+    const dashboard = await startDashboard({ source: path, port });
+    return { dashboard, close: () => dashboard.close() };
+  }
+  const store = findStore(place, directory, schema);
+  const opened = await openStore(store);
+  try {
+    const dashboard = await startDashboard({ source: { store: opened, title: describePlace(store) }, port });
+    return {
+      dashboard,
+      close: async () => {
+        await dashboard.close();
+        await opened.close();
+      },
+    };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+/** Returns `runs` where it is there; else this directory, which may be a run itself. */
+function findUsualPlace(directory: string): string {
+  return existsSync(join(directory, 'runs')) ? 'runs' : '.';
+}
+
+/** Tells a run directory or a folder of them from a folder that holds a store alone. */
+function isFolderOfRuns(path: string): boolean {
+  if (!existsSync(path) || !statSync(path).isDirectory()) return false;
+  return existsSync(join(path, 'run.json')) || !existsSync(join(path, 'store.sqlite'));
+}
+
+/** Names a store without the password of its URL. */
+function describePlace(place: StorePlace): string {
+  if (place.kind === 'sqlite') return place.path;
+  const { host, pathname } = new URL(place.connection);
+  return `postgres://${host}${pathname}`;
+}

@@ -1,0 +1,141 @@
+import type { JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
+import type { RunDetails } from '../../src/api.ts';
+import { changes, isConnected, listen, useResource } from './fetch.ts';
+import { AlertsPage } from './pages/alerts-page.tsx';
+import { GroupPage } from './pages/group-page.tsx';
+import { GroupsPage } from './pages/groups-page.tsx';
+import { RolloutPage } from './pages/rollout-page.tsx';
+import { RolloutsPage } from './pages/rollouts-page.tsx';
+import { RunPage } from './pages/run-page.tsx';
+import { RunsPage } from './pages/runs-page.tsx';
+import { StateBadge } from './parts/badges.tsx';
+import { Problem, Waiting } from './parts/messages.tsx';
+import { Link, pageOf, place } from './router.tsx';
+import { theme, toggleTheme } from './theme.ts';
+
+/** The whole page: the header, and what the address names. */
+export function App(): JSX.Element {
+  const [section, run] = place.value.path;
+  const shownRun = section === 'runs' ? run : undefined;
+  useEffect(() => listen(shownRun), [shownRun]);
+  const title = place.value.path.toReversed().join(' · ');
+  useEffect(() => {
+    document.title = title === '' ? 'Agent Lightning' : `${title} · Agent Lightning`;
+  }, [title]);
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      {shownRun === undefined ? <PlainPage /> : <RunFrame run={shownRun} key={shownRun} />}
+    </>
+  );
+}
+
+function PlainPage(): JSX.Element {
+  const isHome = place.value.path.length === 0;
+  return (
+    <>
+      <Header />
+      <main id="main" tabIndex={-1}>
+        {isHome ? (
+          <RunsPage />
+        ) : (
+          <Problem title="There is no such page" text={`/${place.value.path.join('/')} is no page of the dashboard.`} />
+        )}
+      </main>
+    </>
+  );
+}
+
+function RunFrame({ run }: { readonly run: string }): JSX.Element {
+  const { data, error } = useResource<RunDetails>(`/api/runs/${encodeURIComponent(run)}`, changes.run.value);
+  return (
+    <>
+      <Header run={run} details={data} />
+      <main id="main" tabIndex={-1}>
+        {error !== undefined ? (
+          <Problem title="This run cannot be shown" text={error} />
+        ) : data === undefined ? (
+          <Waiting />
+        ) : (
+          <RunPages details={data} />
+        )}
+      </main>
+    </>
+  );
+}
+
+function RunPages({ details }: { readonly details: RunDetails }): JSX.Element {
+  const [, , page, id] = place.value.path;
+  if (page === undefined) return <RunPage details={details} />;
+  if (page === 'alerts' && id === undefined) return <AlertsPage details={details} />;
+  if (page === 'rollouts' || page === 'groups') {
+    if (!details.hasStore) return <Problem title="The rollouts are elsewhere" text={noStore(details)} />;
+    if (page === 'rollouts')
+      return id === undefined ? <RolloutsPage details={details} /> : <RolloutPage details={details} id={id} key={id} />;
+    return id === undefined ? <GroupsPage details={details} /> : <GroupPage details={details} id={id} key={id} />;
+  }
+  return <Problem title="There is no such page" text={`A run has no page "${page}".`} />;
+}
+
+function noStore({ directory }: RunDetails): string {
+  return `${directory} has no store.sqlite: the run keeps its rollouts in a store of its own. Name that store instead: agent-lightning dashboard postgres://…`;
+}
+
+function Header({ run, details }: { readonly run?: string; readonly details?: RunDetails | undefined }): JSX.Element {
+  const [, , page = ''] = place.value.path;
+  const alerts = details?.findings.length ?? 0;
+  const pages: readonly (readonly [page: string, name: string])[] = [
+    ['', 'Overview'],
+    ['rollouts', 'Rollouts'],
+    ['groups', 'Groups'],
+    ['alerts', alerts === 0 ? 'Alerts' : `Alerts (${alerts})`],
+  ];
+  return (
+    <header class="top">
+      <div class="bar">
+        <Link to="/" class="brand">
+          <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
+            <path d="M18.5 4 8 18h6.5L12 28l12-15h-7z" fill="currentColor" />
+          </svg>
+          <span class="words">Agent Lightning</span>
+        </Link>
+        {run === undefined ? undefined : (
+          <span class="crumb">
+            <span aria-hidden="true">/</span> <span class="name">{run}</span>
+            {details === undefined ? undefined : <StateBadge run={details} />}
+          </span>
+        )}
+        <span class="space" />
+        {isConnected.value ? undefined : (
+          <span class="badge bad" role="status">
+            not connected
+          </span>
+        )}
+        <button
+          type="button"
+          class="quiet"
+          onClick={toggleTheme}
+          aria-label={`Change to ${theme.value === 'dark' ? 'light' : 'dark'} colours`}
+        >
+          {theme.value === 'dark' ? 'Light' : 'Dark'}
+        </button>
+      </div>
+      {run === undefined ? undefined : (
+        <nav class="tabs" aria-label="Pages of the run">
+          {pages.map(([name, label]) => (
+            <Link
+              key={name}
+              to={pageOf(['runs', run, ...(name === '' ? [] : [name])])}
+              aria-current={page === name ? 'page' : undefined}
+            >
+              {label}
+            </Link>
+          ))}
+        </nav>
+      )}
+    </header>
+  );
+}

@@ -1,0 +1,51 @@
+import { signal } from '@preact/signals';
+import { useEffect, useState } from 'preact/hooks';
+import type { ErrorReply } from '../../src/api.ts';
+
+/** Counts what the server told of: pages ask again when the number that they name grows. */
+export const changes = { runs: signal(0), run: signal(0), rollouts: signal(0) };
+
+/** Tells whether the server is heard. */
+export const isConnected = signal(true);
+
+/** Listens to the events of a run, or of the list of runs; returns the function that ends it. */
+export function listen(run: string | undefined): () => void {
+  const source = new EventSource(run === undefined ? '/api/events' : `/api/events?run=${encodeURIComponent(run)}`);
+  for (const name of ['runs', 'run', 'rollouts'] as const)
+    source.addEventListener(name, () => (changes[name].value += 1));
+  source.addEventListener('open', () => (isConnected.value = true));
+  source.addEventListener('error', () => (isConnected.value = false));
+  return () => source.close();
+}
+
+/** Asks a route. @throws Error with the sentence of the server */
+export async function ask<Reply>(path: string, signal?: AbortSignal): Promise<Reply> {
+  const response = await fetch(path, signal === undefined ? {} : { signal });
+  const body = (await response.json()) as Reply | ErrorReply;
+  if (!response.ok) throw new Error((body as ErrorReply).error.message);
+  return body as Reply;
+}
+
+/** What is known of a reply: nothing yet, the reply, or the sentence that says why there is none. */
+export interface Resource<Reply> {
+  readonly data?: Reply;
+  readonly error?: string;
+}
+
+/** Asks a route, and again when `change` grows; what was known before stays until the new reply is there. */
+export function useResource<Reply>(path: string | undefined, change: number = 0): Resource<Reply> {
+  const [resource, setResource] = useState<Resource<Reply> & { readonly path?: string }>({});
+  useEffect(() => {
+    if (path === undefined) return undefined;
+    const controller = new AbortController();
+    ask<Reply>(path, controller.signal).then(
+      (data) => setResource({ data, path }),
+      (error: unknown) => {
+        if (!controller.signal.aborted)
+          setResource({ error: error instanceof Error ? error.message : String(error), path });
+      },
+    );
+    return () => controller.abort();
+  }, [path, change]);
+  return resource.path === path ? resource : {};
+}

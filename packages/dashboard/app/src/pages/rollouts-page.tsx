@@ -1,0 +1,110 @@
+import type { JSX } from 'preact';
+import type { RunDetails } from '../../../src/api.ts';
+import { countOf, formatCount } from '../format.ts';
+import { useRolloutRows } from '../parts/rollout-rows.ts';
+import { RolloutTable } from '../parts/rollout-table.tsx';
+import { Problem } from '../parts/messages.tsx';
+import { place, setQuery } from '../router.tsx';
+
+/** The fields of the filter that the address may have. */
+const fields = ['steps', 'mode', 'status', 'failure', 'kind', 'group', 'least', 'most', 'text', 'order'] as const;
+
+/** Shows the rollouts of a run as a long table; its filter is in the address. */
+export function RolloutsPage({ details }: { readonly details: RunDetails }): JSX.Element {
+  const { query } = place.value;
+  const filter = new URLSearchParams(
+    fields.flatMap((name) => (query.get(name) ? [[name, query.get(name)!]] : [])),
+  ).toString();
+  const rows = useRolloutRows(details.id, filter);
+  const isFiltered = filter !== '';
+  return (
+    <div class="rollouts">
+      <h1 class="reader">Rollouts of {details.id}</h1>
+      <Filters />
+      {rows.error !== undefined ? (
+        <Problem title="These rollouts cannot be shown" text={rows.error} />
+      ) : (
+        <>
+          <div class="head counts">
+            <p role="status">
+              <b>{countOf(rows.total, 'rollout')}</b>
+              {isFiltered ? ` of ${formatCount(rows.read)}` : ''}
+              {rows.isComplete ? '' : ' · still reading the store…'}
+              {Object.entries(rows.statuses).map(([status, count]) => ` · ${formatCount(count)} ${status}`)}
+            </p>
+            {isFiltered ? (
+              <button
+                type="button"
+                class="quiet"
+                onClick={() => setQuery(Object.fromEntries(fields.map((name) => [name, ''])))}
+              >
+                Clear the filter
+              </button>
+            ) : undefined}
+          </div>
+          <RolloutTable run={details.id} rows={rows} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Filters(): JSX.Element {
+  const { query } = place.value;
+  const value = (name: (typeof fields)[number]): string => query.get(name) ?? '';
+  const change = (name: string) => (event: Event) =>
+    setQuery({ [name]: (event.currentTarget as HTMLInputElement).value });
+  const choice = (
+    name: (typeof fields)[number],
+    label: string,
+    options: readonly (readonly [value: string, text: string])[],
+  ): JSX.Element => (
+    <label>
+      {label}
+      <select value={value(name)} onChange={change(name)}>
+        {options.map(([key, text]) => (
+          <option key={key} value={key}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+  const field = (name: (typeof fields)[number], label: string, hint: string, size: number): JSX.Element => (
+    <label>
+      {label}
+      <input type="text" size={size} placeholder={hint} value={value(name)} onChange={change(name)} />
+    </label>
+  );
+  return (
+    <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+      <label class="wide">
+        task or id
+        <input type="search" placeholder="a part of the task or id" value={value('text')} onInput={change('text')} />
+      </label>
+      {field('steps', 'steps', '3 or 3-12', 8)}
+      {choice('mode', 'purpose', [
+        ['', 'all'],
+        ['train', 'training'],
+        ['val', 'held-out'],
+        ['test', 'verdict'],
+      ])}
+      {choice('status', 'status', [
+        ['', 'all'],
+        ...['succeeded', 'failed', 'cancelled', 'running', 'queuing'].map((name) => [name, name] as const),
+      ])}
+      {field('failure', 'failure code', 'any', 12)}
+      {field('least', 'reward from', '–', 5)}
+      {field('most', 'to', '–', 5)}
+      {choice('order', 'order', [
+        ['', 'newest first'],
+        ['oldest', 'oldest first'],
+        ['lowest', 'lowest reward first'],
+        ['highest', 'highest reward first'],
+        ['slowest', 'slowest first'],
+      ])}
+      {field('kind', 'kind of task', 'any', 10)}
+      {value('group') === '' ? undefined : field('group', 'group', 'any', 14)}
+    </form>
+  );
+}

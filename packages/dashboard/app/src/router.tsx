@@ -1,0 +1,79 @@
+import { signal } from '@preact/signals';
+import type { ComponentChildren, JSX } from 'preact';
+
+/** The address of the page that is shown. */
+export const place = signal(readPlace());
+
+export interface Place {
+  readonly path: readonly string[];
+  readonly query: URLSearchParams;
+}
+
+function readPlace(): Place {
+  const path = location.pathname
+    .split('/')
+    .filter((part) => part !== '')
+    .map((part) => decodeURIComponent(part));
+  return { path, query: new URLSearchParams(location.search) };
+}
+
+/** Shows another page. `replace` keeps the history as it is, for filters that change with each key. */
+export function navigate(href: string, { replace = false }: { readonly replace?: boolean } = {}): void {
+  if (replace) history.replaceState(null, '', href);
+  else history.pushState(null, '', href);
+  const before = place.value.path.join('/');
+  place.value = readPlace();
+  if (place.value.path.join('/') === before) return;
+  scrollTo(0, 0);
+  // A reader of the screen is told of the new page, and the keyboard begins at its top.
+  document.querySelector<HTMLElement>('main')?.focus({ preventScroll: true });
+}
+
+addEventListener('popstate', () => (place.value = readPlace()));
+
+/** Makes the address of a page of a run, such as `/runs/a/rollouts?steps=3`. Empty fields are left out. */
+export function pageOf(
+  parts: readonly string[],
+  query: Readonly<Record<string, string | number | undefined>> = {},
+): string {
+  const fields = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
+  const text = new URLSearchParams(fields.map(([name, value]) => [name, String(value)])).toString();
+  return `/${parts.map((part) => encodeURIComponent(part)).join('/')}${text === '' ? '' : `?${text}`}`;
+}
+
+/** Changes fields of the query of the page that is shown. */
+export function setQuery(changes: Readonly<Record<string, string>>): void {
+  const query = Object.fromEntries(place.value.query);
+  navigate(pageOf(place.value.path, { ...query, ...changes }), { replace: true });
+}
+
+interface LinkProps {
+  readonly to: string;
+  readonly children: ComponentChildren;
+  readonly class?: string;
+  readonly title?: string;
+  readonly tabIndex?: number;
+  readonly 'aria-current'?: 'page' | undefined;
+}
+
+/** A link to another page of the app; with a modifier it opens as every link does. */
+export function Link({ to, children, ...rest }: LinkProps): JSX.Element {
+  const open = (event: MouseEvent): void => {
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return;
+    event.preventDefault();
+    navigate(to);
+  };
+  return (
+    <a {...rest} href={to} onClick={open}>
+      {children}
+    </a>
+  );
+}

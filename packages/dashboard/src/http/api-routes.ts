@@ -1,0 +1,148 @@
+import type { MetricsPage, RolloutPage, GroupPage, RunList } from '../api.ts';
+import { countRollouts, filterRollouts, listGroups } from '../rollouts/filter-rollouts.ts';
+import { readGroup } from '../rollouts/read-group.ts';
+import { readRollout } from '../rollouts/read-rollout.ts';
+import { readTokens } from '../rollouts/read-tokens.ts';
+import { findTokenTexts, readExcerpts, type TokenTexts } from '../rollouts/token-texts.ts';
+import type { RunShelf } from '../runs/run-shelf.ts';
+import { anyNumber, oneOf, shortText, stepRange, wholeNumber } from './query-fields.ts';
+import { route, type Route } from './route.ts';
+
+/** The most items of one page. */
+const mostItems = 500;
+
+const rolloutFields = {
+  offset: wholeNumber(0, 1e9, 0),
+  limit: wholeNumber(1, mostItems, 100),
+  steps: stepRange,
+  mode: oneOf(['', 'train', 'val', 'test']),
+  status: oneOf(['', 'queuing', 'preparing', 'running', 'requeuing', 'succeeded', 'failed', 'cancelled']),
+  failure: shortText,
+  kind: shortText,
+  group: shortText,
+  least: anyNumber,
+  most: anyNumber,
+  text: shortText,
+  order: oneOf(['newest', 'oldest', 'lowest', 'highest', 'slowest']),
+} as const;
+
+const groupFields = {
+  offset: wholeNumber(0, 1e9, 0),
+  limit: wholeNumber(1, mostItems, 100),
+  steps: stepRange,
+  signal: oneOf(['', 'some', 'none']),
+} as const;
+
+/** Makes the routes that answer with JSON. */
+export function createRoutes(shelf: RunShelf): readonly Route[] {
+  return [...runRoutes(shelf), ...rolloutRoutes(shelf), ...groupRoutes(shelf)];
+}
+
+function runRoutes(shelf: RunShelf): readonly Route[] {
+  return [
+    route('/api/runs', {}, async (): Promise<RunList> => ({ source: shelf.title, runs: await shelf.list() })),
+    route('/api/runs/:run', {}, async ({ run }) => await shelf.describe(run!)),
+    route(
+      '/api/runs/:run/metrics',
+      { after: wholeNumber(0, 1e9, 0), limit: wholeNumber(1, 2_000, 500) },
+      async ({ run }, { after, limit }): Promise<MetricsPage | undefined> => {
+        const files = await shelf.files(run!);
+        if (files === undefined) return undefined;
+        const later = (await files.metrics()).filter(({ step }) => step > after);
+        const lines = later.slice(0, limit);
+        return { lines, ...(later.length > limit && { next: lines.at(-1)!.step }) };
+      },
+    ),
+  ];
+}
+
+function rolloutRoutes(shelf: RunShelf): readonly Route[] {
+  return [
+    route('/api/runs/:run/rollouts', rolloutFields, async ({ run }, filter): Promise<RolloutPage | undefined> => {
+      const rollouts = await shelf.rollouts(run!);
+      if (rollouts === undefined) return undefined;
+      await rollouts.index.whenBegun();
+      const entries = rollouts.index.entries();
+      const found = filterRollouts(entries, filter);
+      return {
+        total: found.length,
+        read: entries.length,
+        isComplete: rollouts.index.isComplete,
+        offset: filter.offset,
+        items: found.slice(filter.offset, filter.offset + filter.limit),
+        ...countRollouts(found),
+      };
+    }),
+    route('/api/runs/:run/rollouts/:rollout', {}, async ({ run, rollout }) => {
+      const rollouts = await shelf.rollouts(run!);
+      return rollouts === undefined || !isId(rollout!) ? undefined : await readRollout(rollouts.store, rollout!);
+    }),
+    route('/api/runs/:run/rollouts/:rollout/tokens', {}, async ({ run, rollout }) => {
+      const rollouts = await shelf.rollouts(run!);
+      if (rollouts === undefined || !isId(rollout!)) return undefined;
+      const files = await shelf.files(run!);
+      const directory = files?.directory;
+      await rollouts.index.whenComplete(); // the advantages need every rollout of the step
+      const none: TokenTexts = { source: 'none', of: (tokens) => Array.from(tokens, String) };
+      return await readTokens(
+        {
+          store: rollouts.store,
+          config: (await files?.record())?.config,
+          excerpts: directory === undefined ? [] : await readExcerpts(directory),
+          texts: directory === undefined ? none : await textsOf(directory),
+          idsOfStep: (step) =>
+            rollouts.index
+              .entries()
+              .flatMap((entry) => (entry.step === step && entry.mode === 'train' ? [entry.id] : [])),
+        },
+        rollout!,
+      );
+    }),
+  ];
+}
+
+function groupRoutes(shelf: RunShelf): readonly Route[] {
+  return [
+    route(
+      '/api/runs/:run/groups',
+      groupFields,
+      async ({ run }, { steps, signal, offset, limit }): Promise<GroupPage | undefined> => {
+        const rollouts = await shelf.rollouts(run!);
+        if (rollouts === undefined) return undefined;
+        await rollouts.index.whenBegun();
+        const entries = rollouts.index.entries();
+        const chosen =
+          steps === null ? entries : entries.filter(({ step = -1 }) => step >= steps[0] && step <= steps[1]);
+        const groups = listGroups(chosen).filter(
+          ({ deviation = 0 }) => signal === '' || (signal === 'some') === deviation > 0,
+        );
+        return {
+          total: groups.length,
+          isComplete: rollouts.index.isComplete,
+          offset,
+          items: groups.slice(offset, offset + limit),
+        };
+      },
+    ),
+    route('/api/runs/:run/groups/:group', {}, async ({ run, group }) => {
+      const rollouts = await shelf.rollouts(run!);
+      return rollouts === undefined || !isId(group!) ? undefined : await readGroup(rollouts.store, group!);
+    }),
+  ];
+}
+
+/** Tells whether a text can be the id of a rollout or a group; a store rejects others. */
+function isId(text: string): boolean {
+  return /^[A-Za-z0-9._:-]{1,200}$/.test(text);
+}
+
+const kept = new Map<string, { readonly texts: Promise<TokenTexts>; readonly isFinal: boolean }>();
+
+/** Finds the texts of a run's tokens; a tokenizer is read once, and looked for again while the run has none. */
+async function textsOf(directory: string): Promise<TokenTexts> {
+  const known = kept.get(directory);
+  if (known?.isFinal === true) return await known.texts;
+  const texts = await findTokenTexts(directory);
+  kept.set(directory, { texts: Promise.resolve(texts), isFinal: texts.source === 'tokenizer' });
+  return texts;
+}

@@ -1,0 +1,129 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ConfigurationError, LightningError } from '@agent-lightning/core';
+import type { RunShelf } from '../runs/run-shelf.ts';
+import { createRoutes } from './api-routes.ts';
+import { streamEvents } from './event-stream.ts';
+import { errorReply, findRoute, type Route } from './route.ts';
+import { readApp, type StaticFile } from './static-files.ts';
+
+/** A server that listens. */
+export interface Listening {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Headers of every reply: the pages load nothing from elsewhere, and nobody else shows or reads them. */
+const safeHeaders: Readonly<Record<string, string>> = {
+  'content-security-policy':
+    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+};
+
+/** Serves the pages and their routes on the loopback. @throws {ConfigurationError} `option-invalid` for a port that is taken */
+export async function serve(shelf: RunShelf, port: number): Promise<Listening> {
+  const app = readApp();
+  const routes = createRoutes(shelf);
+  const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(safeHeaders)) response.setHeader(name, value);
+    void answer(request, response, { app, routes, shelf });
+  });
+  await listen(server, port);
+  const { port: bound } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${bound}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections(); // streams of events have no end of their own
+      }),
+  };
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const advice =
+        error.code === 'EADDRINUSE'
+          ? `port ${port} is in use; give another port, or 0 for any free one`
+          : `cannot listen on 127.0.0.1:${port}: ${error.message}`;
+      reject(new ConfigurationError(`dashboard: ${advice}`, { code: 'option-invalid', cause: error }));
+    });
+    server.listen({ port, host: '127.0.0.1' }, resolve);
+  });
+}
+
+/** Characters that turn the direction of the text after them: with them, a text would look like another one. */
+const turnsText = /[\u202A-\u202E\u2066-\u2069]/g;
+
+interface Parts {
+  readonly app: ReadonlyMap<string, StaticFile>;
+  readonly routes: readonly Route[];
+  readonly shelf: RunShelf;
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { app, routes, shelf }: Parts,
+): Promise<void> {
+  const problem = findProblem(request);
+  if (problem !== undefined) return sendJson(response, problem.status, errorReply(problem.code, problem.message));
+  const url = new URL(request.url ?? '/', 'http://localhost');
+  if (url.pathname === '/api/events') return streamEvents(shelf, url.searchParams.get('run'), response);
+  if (!url.pathname.startsWith('/api/')) return sendFile(response, app, url.pathname);
+  const found = findRoute(routes, url.pathname);
+  if (found === undefined)
+    return sendJson(response, 404, errorReply('not-found', `there is no route ${url.pathname}`, 'path'));
+  try {
+    const { status, body } = await found.route.answer(found.names, url.searchParams);
+    sendJson(response, status, body);
+  } catch (error) {
+    const isOurs = LightningError.isInstance(error);
+    sendJson(
+      response,
+      500,
+      errorReply(isOurs ? error.code : 'unknown', error instanceof Error ? error.message : String(error)),
+    );
+  }
+}
+
+/** Finds a reason not to answer: a name that is not the loopback's (DNS rebinding), another site's page, a method that would write. */
+function findProblem({
+  headers,
+  method,
+}: IncomingMessage): { readonly status: number; readonly code: string; readonly message: string } | undefined {
+  const host = (headers.host ?? '').toLowerCase().replace(/:\d+$/, '');
+  if (!['localhost', '127.0.0.1', '[::1]'].includes(host))
+    return {
+      status: 421,
+      code: 'forbidden',
+      message: `the dashboard is at localhost, and not at ${JSON.stringify(headers.host ?? '')}`,
+    };
+  const site = headers['sec-fetch-site'];
+  if (site === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate')
+    return { status: 403, code: 'forbidden', message: 'the page of another site may not read the dashboard' };
+  if (method !== 'GET' && method !== 'HEAD')
+    return { status: 405, code: 'request-invalid', message: `the dashboard only reads, and ${method} would write` };
+  return undefined;
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
+  response.end(JSON.stringify(body).replaceAll(turnsText, '\uFFFD'));
+}
+
+/** Sends a file of the app; every other path is a page, which the app itself draws. */
+function sendFile(response: ServerResponse, app: ReadonlyMap<string, StaticFile>, pathname: string): void {
+  const file = app.get(pathname) ?? (pathname.startsWith('/assets/') ? undefined : app.get('/index.html'));
+  if (file === undefined)
+    return sendJson(response, 404, errorReply('not-found', `there is no file ${pathname}`, 'path'));
+  response.writeHead(200, {
+    'content-type': file.type,
+    'cache-control': file.isImmutable ? 'public, max-age=31536000, immutable' : 'no-store',
+  });
+  response.end(file.body);
+}

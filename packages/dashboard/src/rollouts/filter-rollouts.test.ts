@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { RolloutEntry } from '../api.ts';
+import { filterRollouts, listGroups, type RolloutFilter } from './filter-rollouts.ts';
+
+const entry = fc.record({
+  id: fc.string({ minLength: 1, maxLength: 4 }),
+  group: fc.constantFrom('g1', 'g2', undefined),
+  mode: fc.constantFrom('train', 'val'),
+  status: fc.constantFrom('succeeded', 'failed', 'running'),
+  step: fc.option(fc.integer({ min: 0, max: 4 }), { nil: undefined }),
+  task: fc.string({ maxLength: 6 }),
+  taskKind: fc.constantFrom('even', undefined),
+  reward: fc.option(fc.integer({ min: -2, max: 2 }), { nil: undefined }),
+  failure: fc.constantFrom('E', undefined),
+  seconds: fc.option(fc.nat(9), { nil: undefined }),
+  attempts: fc.constant(1),
+  createdAtMs: fc.nat(),
+});
+
+const filter = fc.record({
+  steps: fc.constantFrom(null, [1, 2] as const),
+  mode: fc.constantFrom('', 'train'),
+  status: fc.constantFrom('', 'failed'),
+  failure: fc.constantFrom('', 'E'),
+  kind: fc.constantFrom('', 'even'),
+  group: fc.constantFrom('', 'g1'),
+  least: fc.constantFrom(null, 0),
+  most: fc.constantFrom(null, 1),
+  text: fc.constantFrom('', 'A'),
+  order: fc.constantFrom('newest', 'oldest', 'lowest', 'highest', 'slowest'),
+});
+
+/** Says the same as the filter, one field after the other. */
+function isWanted(one: RolloutEntry, wanted: RolloutFilter): boolean {
+  if (wanted.steps !== null && !(one.step !== undefined && one.step >= 1 && one.step <= 2)) return false;
+  if (wanted.mode === 'train' && one.mode !== 'train') return false;
+  if (wanted.status === 'failed' && one.status !== 'failed') return false;
+  if (wanted.failure === 'E' && one.failure !== 'E') return false;
+  if (wanted.kind === 'even' && one.taskKind !== 'even') return false;
+  if (wanted.group === 'g1' && one.group !== 'g1') return false;
+  if (wanted.least === 0 && !(one.reward! >= 0)) return false;
+  if (wanted.most === 1 && !(one.reward! <= 1)) return false;
+  return wanted.text === '' || /a/i.test(`${one.task}\n${one.id}`);
+}
+
+describe('filterRollouts', () => {
+  it('keeps each rollout that every field wants, once, in the order that is asked for', () => {
+    fc.assert(
+      fc.property(fc.array(entry), filter, (given, wanted) => {
+        const entries = given as readonly RolloutEntry[];
+        const found = filterRollouts(entries, wanted);
+        const expected = entries.filter((one) => isWanted(one, wanted));
+        expect(new Set(found)).toEqual(new Set(expected));
+        expect(found).toHaveLength(expected.length);
+        if (wanted.order === 'newest') expect(found).toEqual(expected);
+        if (wanted.order === 'oldest') expect(found).toEqual(expected.toReversed());
+        const rewards = found.map(({ reward }) => reward);
+        const known = rewards.filter((reward) => reward !== undefined);
+        if (wanted.order === 'lowest') expect(known).toEqual(known.toSorted((a, b) => a - b));
+        if (wanted.order === 'highest') expect(known).toEqual(known.toSorted((a, b) => b - a));
+        if (wanted.order === 'lowest' || wanted.order === 'highest')
+          expect(rewards.slice(0, known.length)).toEqual(known); // those without a reward come last
+      }),
+    );
+  });
+});
+
+describe('listGroups', () => {
+  it('counts the rewards, the failed and the unfinished of each group', () => {
+    const common = { mode: 'train', task: 'q', attempts: 1, createdAtMs: 0, step: 3 } as const;
+    const [group, ...others] = listGroups([
+      { ...common, id: 'a', group: 'g', status: 'succeeded', reward: 1 },
+      { ...common, id: 'b', group: 'g', status: 'succeeded', reward: 0 },
+      { ...common, id: 'c', group: 'g', status: 'failed', failure: 'E' },
+      { ...common, id: 'd', group: 'g', status: 'running' },
+      { ...common, id: 'e', status: 'succeeded', reward: 1 },
+    ]);
+    expect(others).toEqual([]);
+    expect(group).toEqual({
+      id: 'g',
+      step: 3,
+      task: 'q',
+      size: 4,
+      failed: 1,
+      unfinished: 1,
+      rewards: [1, 0],
+      mean: 0.5,
+      deviation: 0.5,
+    });
+  });
+});

@@ -1,0 +1,90 @@
+import type { GroupEntry, RolloutEntry, RolloutPage } from '../api.ts';
+
+/** Selects and orders rollouts; empty texts and null select everything. */
+export interface RolloutFilter {
+  readonly steps: readonly [first: number, last: number] | null;
+  readonly mode: string;
+  readonly status: string;
+  readonly failure: string;
+  readonly kind: string;
+  readonly group: string;
+  readonly least: number | null;
+  readonly most: number | null;
+  /** A part of the task or of the id, in any case. */
+  readonly text: string;
+  readonly order: 'newest' | 'oldest' | 'lowest' | 'highest' | 'slowest';
+}
+
+/** Returns the rollouts that a filter selects, in its order. @param entries newest first */
+export function filterRollouts(entries: readonly RolloutEntry[], filter: RolloutFilter): readonly RolloutEntry[] {
+  const tests = testsOf(filter);
+  const found = tests.length === 0 ? entries : entries.filter((entry) => tests.every((test) => test(entry)));
+  switch (filter.order) {
+    case 'newest':
+      return found;
+    case 'oldest':
+      return found.toReversed();
+    case 'slowest':
+      return found.toSorted((a, b) => (b.seconds ?? -1) - (a.seconds ?? -1));
+    case 'lowest':
+      return found.toSorted((a, b) => (a.reward ?? Infinity) - (b.reward ?? Infinity) || 0);
+    case 'highest':
+      return found.toSorted((a, b) => (b.reward ?? -Infinity) - (a.reward ?? -Infinity) || 0);
+  }
+}
+
+function testsOf(filter: RolloutFilter): readonly ((entry: RolloutEntry) => boolean)[] {
+  const { steps, mode, status, failure, kind, group, least, most } = filter;
+  const text = filter.text.toLowerCase();
+  return [
+    ...(steps === null ? [] : [({ step = -1 }: RolloutEntry) => step >= steps[0] && step <= steps[1]]),
+    ...(mode === '' ? [] : [(entry: RolloutEntry) => entry.mode === mode]),
+    ...(status === '' ? [] : [(entry: RolloutEntry) => entry.status === status]),
+    ...(failure === '' ? [] : [(entry: RolloutEntry) => entry.failure === failure]),
+    ...(kind === '' ? [] : [(entry: RolloutEntry) => entry.taskKind === kind]),
+    ...(group === '' ? [] : [(entry: RolloutEntry) => entry.group === group]),
+    ...(least === null ? [] : [({ reward }: RolloutEntry) => reward !== undefined && reward >= least]),
+    ...(most === null ? [] : [({ reward }: RolloutEntry) => reward !== undefined && reward <= most]),
+    ...(text === ''
+      ? []
+      : [({ task, id }: RolloutEntry) => task.toLowerCase().includes(text) || id.toLowerCase().includes(text)]),
+  ];
+}
+
+/** Counts rollouts by status and by failure. */
+export function countRollouts(entries: readonly RolloutEntry[]): Pick<RolloutPage, 'statuses' | 'failures'> {
+  const statuses: Record<string, number> = {};
+  const failures: Record<string, number> = {};
+  for (const { status, failure } of entries) {
+    statuses[status] = (statuses[status] ?? 0) + 1;
+    if (failure !== undefined) failures[failure] = (failures[failure] ?? 0) + 1;
+  }
+  return { statuses, failures };
+}
+
+/** Returns the groups among rollouts, in the order of their first one. */
+export function listGroups(entries: readonly RolloutEntry[]): readonly GroupEntry[] {
+  const groups = Map.groupBy(
+    entries.filter(({ group }) => group !== undefined),
+    ({ group }) => group!,
+  );
+  return [...groups].map(([id, members]) => describeGroup(id, members));
+}
+
+function describeGroup(id: string, members: readonly RolloutEntry[]): GroupEntry {
+  const rewards = members.flatMap(({ reward }) => (reward === undefined ? [] : [reward])).toSorted((a, b) => b - a);
+  const mean = rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
+  const deviation = Math.sqrt(rewards.reduce((sum, reward) => sum + (reward - mean) ** 2, 0) / rewards.length);
+  const failed = members.filter(({ failure }) => failure !== undefined).length;
+  const { step, task } = members[0]!;
+  return {
+    id,
+    ...(step !== undefined && { step }),
+    task,
+    size: members.length,
+    failed,
+    unfinished: members.filter(({ status, failure }) => status !== 'succeeded' && failure === undefined).length,
+    rewards,
+    ...(rewards.length > 0 && { mean, deviation }),
+  };
+}

@@ -1,0 +1,156 @@
+import type { LightningStore, Rollout } from '@agent-lightning/core';
+import type { RolloutEntry } from '../api.ts';
+import { readEntries } from './rollout-entry.ts';
+
+/** The rollouts of one read of the store; the first one is short, so that a page has something to show at once. */
+const pageSize = 1_000;
+const firstPageSize = 200;
+/** The time for which changes are gathered before their rollouts are read again. */
+const gatherMs = 300;
+
+/**
+ * Keeps a short entry of every rollout of a store in memory, so that lists of any size can be filtered and scrolled at once. It is read
+ * in the background, newest first, and follows the store's events afterwards.
+ */
+export class RolloutIndex {
+  readonly #store: LightningStore;
+  readonly #closing = new AbortController();
+  /** Rollouts that were there at the start, newest first. */
+  readonly #older: RolloutEntry[] = [];
+  /** Rollouts that came later, oldest first. */
+  readonly #newer: RolloutEntry[] = [];
+  /** The place of each rollout: from 0 in `#older`, and below 0 in `#newer`. */
+  readonly #places: Map<string, number> = new Map();
+  readonly #changed: Set<string> = new Set();
+  readonly #listeners: Set<() => void> = new Set();
+  #newestFirst: readonly RolloutEntry[] | undefined;
+  #isComplete = false;
+  #version = 0;
+  #failure: unknown;
+  #gathering: NodeJS.Timeout | undefined;
+  #updating: Promise<void> = Promise.resolve();
+  readonly #work: Promise<unknown>;
+
+  constructor(store: LightningStore) {
+    this.#store = store;
+    this.#work = Promise.all([this.#follow(), this.#readAll()].map((work) => this.#keepFailure(work)));
+  }
+
+  /** The entries that were read so far, newest first. @throws what reading the store met */
+  entries(): readonly RolloutEntry[] {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#newestFirst ??= this.#newer.length === 0 ? [...this.#older] : [...this.#newer.toReversed(), ...this.#older];
+    return this.#newestFirst;
+  }
+
+  /** True when every rollout that was there at the start has been read. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Grows with every change. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Calls a listener after each change, until the function that it returns is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves when the newest rollouts have been read. @throws what reading the store met */
+  async whenBegun(): Promise<void> {
+    if (this.#version === 0) await this.#nextChange();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Resolves when every rollout that was there at the start has been read. @throws what reading the store met */
+  async whenComplete(): Promise<void> {
+    while (!this.#isComplete && this.#failure === undefined) await this.#nextChange();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearTimeout(this.#gathering);
+    await this.#work;
+    await this.#updating;
+  }
+
+  async #nextChange(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const stop = this.onChange(() => {
+        stop();
+        resolve();
+      });
+    });
+  }
+
+  async #readAll(): Promise<void> {
+    let cursor: string | undefined;
+    do {
+      const page = await this.#store.queryRollouts({
+        order: 'desc',
+        limit: cursor === undefined ? firstPageSize : pageSize,
+        ...(cursor !== undefined && { cursor }),
+      });
+      for (const entry of await readEntries(this.#store, page.items)) {
+        if (this.#places.has(entry.id)) continue;
+        this.#places.set(entry.id, this.#older.length);
+        this.#older.push(entry);
+      }
+      cursor = page.nextCursor;
+      this.#isComplete = cursor === undefined;
+      this.#tellChange();
+    } while (cursor !== undefined && !this.#closing.signal.aborted);
+  }
+
+  async #follow(): Promise<void> {
+    for await (const event of this.#store.subscribe({ signal: this.#closing.signal })) {
+      if (event.type !== 'rollout') continue;
+      this.#changed.add(event.id);
+      this.#gathering ??= setTimeout(() => {
+        this.#gathering = undefined;
+        this.#updating = this.#updating.then(() => this.#keepFailure(this.#update()));
+      }, gatherMs);
+    }
+  }
+
+  /** Reads the rollouts that changed, in the order in which they were queued. */
+  async #update(): Promise<void> {
+    const rolloutIds = [...this.#changed];
+    this.#changed.clear();
+    for (let first = 0; first < rolloutIds.length && !this.#closing.signal.aborted; first += pageSize) {
+      const query = { rolloutIds: rolloutIds.slice(first, first + pageSize), limit: pageSize };
+      const rollouts: readonly Rollout[] = (await this.#store.queryRollouts(query)).items;
+      for (const entry of await readEntries(this.#store, rollouts)) this.#put(entry);
+    }
+    this.#tellChange();
+  }
+
+  #put(entry: RolloutEntry): void {
+    const place = this.#places.get(entry.id);
+    if (place === undefined) {
+      this.#newer.push(entry);
+      this.#places.set(entry.id, -this.#newer.length);
+    } else if (place >= 0) this.#older[place] = entry;
+    else this.#newer[-place - 1] = entry;
+  }
+
+  #tellChange(): void {
+    this.#version += 1;
+    this.#newestFirst = undefined;
+    for (const listener of this.#listeners) listener();
+  }
+
+  async #keepFailure(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (this.#closing.signal.aborted) return;
+      this.#failure = error;
+      this.#tellChange();
+    }
+  }
+}

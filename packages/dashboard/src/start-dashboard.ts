@@ -1,0 +1,52 @@
+import { check, type LightningStore } from '@agent-lightning/core';
+import { serve } from './http/serve.ts';
+import { findRunPlace } from './runs/find-runs.ts';
+import { DirectoryShelf, StoreShelf, type RunShelf } from './runs/run-shelf.ts';
+
+export interface DashboardOptions {
+  /**
+   * Names what is shown: a run directory, a folder with run directories in it, or a store alone with the title that the pages give it. The
+   * caller closes a store of its own.
+   */
+  readonly source: string | { readonly store: LightningStore; readonly title: string };
+  /** Chooses the port on the loopback, 0 for any free one. @default 0 */
+  readonly port?: number;
+}
+
+/** A dashboard that is served. */
+export interface Dashboard {
+  /** The address, such as `http://127.0.0.1:4646`. */
+  readonly url: string;
+  /** Stops serving, and closes what was opened for it. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves pages that show runs, to browsers on this machine only. Everything is read, nothing is written; a run may go on meanwhile.
+ * @throws {ConfigurationError} `option-invalid` for a source that is not there, and a port that is taken
+ */
+export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
+  check.knownOptions('startDashboard', options, { source: true, port: true });
+  const { source, port = 0 } = options;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw check.optionInvalid('port', port, 'a whole number from 0 to 65535');
+  const shelf = openShelf(source);
+  try {
+    const listening = await serve(shelf, port);
+    return {
+      url: listening.url,
+      close: async () => {
+        await listening.close();
+        await shelf.close();
+      },
+    };
+  } catch (error) {
+    await shelf.close();
+    throw error;
+  }
+}
+
+function openShelf(source: DashboardOptions['source']): RunShelf {
+  if (typeof source === 'string') return new DirectoryShelf(findRunPlace(source));
+  return new StoreShelf(source.store, source.title);
+}
