@@ -135,14 +135,38 @@ async function scoreAll(
     const anchors = pickAnchors(scores);
     const fresh = waiting.splice(0, rules.batch - anchors.length);
     const scored = await scoreBatch(ask, rules, [...anchors, ...fresh], random);
-    // A model scores a batch by what is in it: the answers that were scored before say how this one is shifted.
-    const shift = mean(anchors.map((anchor) => scores.get(anchor)!.score - scored.get(anchor)!.score));
+    const toScale = alignScale(anchors, scores, scored);
     for (const answer of fresh) {
       const { score, feedback } = scored.get(answer)!;
-      scores.set(answer, { score: Math.min(1, Math.max(0, score + shift)), feedback });
+      scores.set(answer, { score: toScale(score), feedback });
     }
   }
-  return scores;
+  return squeezeScores(scores);
+}
+
+/**
+ * Returns the map from the scores of a batch to those before. A model scores a batch by what is in it: the worst and the best answer of those before,
+ * which are in it too, say how its scale is shifted and stretched. Where it does not tell the two apart as they were, the scale is shifted alone.
+ */
+function alignScale(
+  anchors: readonly string[],
+  before: ReadonlyMap<string, Judgement>,
+  now: ReadonlyMap<string, Judgement>,
+): (score: number) => number {
+  const [low = 0, high = low] = anchors.map((anchor) => before.get(anchor)!.score);
+  const [lowNow = 0, highNow = lowNow] = anchors.map((anchor) => now.get(anchor)!.score);
+  if (high > low && highNow > lowNow) return (score) => low + ((score - lowNow) * (high - low)) / (highNow - lowNow);
+  const shift = (low + high - lowNow - highNow) / 2;
+  return (score) => score + shift;
+}
+
+/** Returns scores from 0 to 1; where one is outside, all of them by the same straight line, which keeps their order. */
+function squeezeScores(scores: ReadonlyMap<string, Judgement>): ReadonlyMap<string, Judgement> {
+  const values = [...scores.values()].map(({ score }) => score);
+  const [low, high] = [Math.min(0, ...values), Math.max(1, ...values)];
+  return new Map(
+    [...scores].map(([answer, { score, feedback }]) => [answer, { score: (score - low) / (high - low), feedback }]),
+  );
 }
 
 /** Returns the worst and the best answer so far; none before the first batch. */
