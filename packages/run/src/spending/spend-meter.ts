@@ -216,8 +216,10 @@ export class SpendMeter {
   }
 
   #chooseModel(names: readonly string[]): string {
-    const hosted = this.#hosted.find((model) => names.some((name) => isNameOf(name, model)));
-    if (hosted !== undefined) return hosted;
+    for (const name of names) {
+      const hosted = this.#hosted.find((model) => isNameOf(name, model));
+      if (hosted !== undefined) return hosted;
+    }
     return names.find((name) => this.#prices.find(name) !== undefined) ?? names[0]!;
   }
 

@@ -23,6 +23,7 @@ interface Given {
   readonly prices?: Record<string, { input: number; output: number }>;
   readonly path?: string;
   readonly clock?: Clock;
+  readonly hosted?: readonly string[];
 }
 
 async function openMeter({ limits, prices, ...others }: Given = {}) {
@@ -113,6 +114,23 @@ describe('the meter of a run', () => {
     meter.countWritten('a1', [call({ ...captured, ...answered, [attributeNames.responseModel]: 'adapter-3' })]);
     expect(meter.spend.models.map((each) => [each.model, each.usd])).toEqual([
       ['gpt-4.1', 2],
+      ['policy', 0],
+    ]);
+  });
+
+  it('counts a call by the name that the server was asked for, whatever name it answers with', async () => {
+    const { meter } = await openMeter({
+      hosted: ['my-deployment'],
+      prices: { 'my-deployment': { input: 3, output: 9 } },
+    });
+    const captured = { [attributeNames.source]: 'gateway', [attributeNames.policy]: 'policy' };
+    const answered = { ...model('policy', 1_000_000, 0), [attributeNames.responseModel]: 'gpt-4.1-2025-04-14' };
+    meter.countWritten('a1', [
+      call({ ...captured, ...answered, [attributeNames.upstreamModel]: 'my-deployment' }),
+      call({ ...captured, ...answered, [attributeNames.upstreamModel]: 'gpt-4.1' }), // a policy by such a name is free
+    ]);
+    expect(meter.spend.models.map((each) => [each.model, each.usd])).toEqual([
+      ['my-deployment', 3],
       ['policy', 0],
     ]);
   });
