@@ -21,9 +21,11 @@ import type { ResolvedTrainerOptions } from './trainer-options.ts';
  * Returns the reward of each rollout of a group, in their order and in the forms that a rollout function may return; undefined for one that gets none.
  * The group is every rollout of one task in a step that succeeded.
  */
-export type GroupReward<Task> = (
-  group: readonly StoredRollout<Task>[],
-) => Promise<readonly RolloutResult[]> | readonly RolloutResult[];
+export interface GroupReward<Task> {
+  (group: readonly StoredRollout<Task>[]): Promise<readonly RolloutResult[]> | readonly RolloutResult[];
+  /** The name of the hosted model that scores, which must have a price where a run's money is limited. @default none */
+  readonly model?: string;
+}
 
 export interface GroupScorerOptions<Task> {
   readonly groupReward: GroupReward<Task>;

@@ -93,6 +93,40 @@ describe('a reward of whole groups', () => {
     expect(new Set(asked.flat()).size).toBe(16);
   });
 
+  it('does not learn, where money is limited, from groups whose judge turns out to have no price', async () => {
+    const runDirectory = join(await createFolder(), 'run');
+    const make = (model: string): ReturnType<typeof createTestTrainer> =>
+      createTestTrainer(
+        {
+          limits: { usd: 1 },
+          runDirectory,
+          groupReward: compare({
+            rubric,
+            model: async (request) => ({ text: await rateLetters(request), model, inputTokens: 9, outputTokens: 9 }),
+          }),
+        },
+        small,
+      );
+    const { trainer } = await make('house-judge');
+    await expect(trainer.fit({ train: letterTasks, steps: 2 })).rejects.toThrow(/prices\["house-judge"\]/);
+    const { trainer: second, backend } = await make('gpt-5-mini');
+    // Its first step is the first of the run: none was learned from before.
+    expect(await second.fit({ train: letterTasks, steps: 1, resume: true })).toMatchObject({ steps: 1 });
+    expect(backend.passes).toHaveLength(1);
+  });
+
+  it('begins nothing, where money is limited, with a judge on a server that has no price', async () => {
+    const model = { baseUrl: 'http://127.0.0.1:9/v1', model: 'house-judge' };
+    const ran: unknown[] = [];
+    const { trainer } = await createTestTrainer({
+      limits: { usd: 1 },
+      groupReward: compare({ rubric, model }),
+      rollout: (task) => void ran.push(task),
+    });
+    await expect(trainer.fit({ train: letterTasks, steps: 1 })).rejects.toThrow(/prices\["house-judge"\]/);
+    expect(ran).toEqual([]);
+  });
+
   it('must give as many rewards as it gets rollouts', async () => {
     const { trainer } = await createTestTrainer({ groupReward: () => [1] }, small);
     await expect(trainer.fit({ train: letterTasks, steps: 1 })).rejects.toThrow(

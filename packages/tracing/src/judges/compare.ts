@@ -34,6 +34,8 @@ export interface Comparison {
   /** Returns a score for each rollout, in their order; undefined for each where the judge failed: a part of a group is not comparable. */
   (group: readonly ComparedRollout[]): Promise<readonly (Judgement | undefined)[]>;
   readonly statistics: JudgeStatistics;
+  /** The name of the model that scores, by which its price is found; undefined where a function answers. */
+  readonly model?: string;
 }
 
 /** The groups of which a comparison keeps the scores, the newest. */
@@ -110,7 +112,10 @@ export function compare(options: ComparisonOptions): Comparison {
         return group.map(() => undefined);
       }
     },
-    { statistics: counts as JudgeStatistics },
+    {
+      statistics: counts as JudgeStatistics,
+      ...(askModel.model !== undefined && { model: askModel.model }),
+    },
   );
 }
 
