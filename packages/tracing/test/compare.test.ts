@@ -168,6 +168,10 @@ describe('a comparison', () => {
     ]);
     const rate = compare({ rubric, model: scoreNumbers(requests) });
     await expect(rate([{ task: 't', answer: undefined, spans: [] }])).rejects.toThrow(/emitObject\(answer\)/);
+    await expect(rate([rollout('1', 't'), { task: 't', answer: undefined, spans: [] }])).rejects.toMatchObject({
+      code: 'reward-missing',
+      message: expect.stringMatching(/^compare: 1 of the 2 rollouts of a group have no captured answer/),
+    });
     await expect(rate([rollout('1', 'one task'), rollout('1', 'another')])).rejects.toThrow(/2 tasks/);
   });
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { MemoryStore } from '@agent-lightning/store';
-import { compare } from '@agent-lightning/tracing';
-import { readReward } from '@agent-lightning/core';
+import { compare, emitObject } from '@agent-lightning/tracing';
+import { readReward, type LightningError } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { Trainer, type StoredRollout } from '../src/index.ts';
 import { askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
@@ -125,6 +125,37 @@ describe('a reward of whole groups', () => {
     });
     await expect(trainer.fit({ train: letterTasks, steps: 1 })).rejects.toThrow(/prices\["house-judge"\]/);
     expect(ran).toEqual([]);
+  });
+
+  it.each([
+    ['goes on without the group of a rollout that has no text', 1, 'completed'],
+    ['ends where no rollout of the step has a text', 8, 'option-invalid'],
+  ])('%s', async (_, silent, end) => {
+    let ran = 0;
+    const model = async (request: string): Promise<string> =>
+      [...request.matchAll(/<answer number="(\d+)">/g)]
+        .map(([, number]) => `<judgement number="${number}"><score>${number}</score></judgement>`)
+        .join('');
+    const { trainer, runDirectory, logger } = await createTestTrainer(
+      {
+        runners: 1,
+        groupReward: compare({ rubric, model }),
+        rollout: async (task, context) => {
+          ran += 1;
+          if (ran > silent) emitObject(`${await askLetter(task, context)} ${ran}`);
+        },
+      },
+      small,
+    );
+    const ended = await trainer.fit({ train: letterTasks, steps: 1 }).then(
+      ({ stopReason }) => stopReason,
+      ({ code }: LightningError) => code,
+    );
+    expect(ended).toBe(end);
+    if (end !== 'completed') return;
+    const [line] = await readMetrics(runDirectory);
+    expect(line).toMatchObject({ reward: { count: 4 }, withoutReward: 4 });
+    expect(logger.lines.filter((text) => text.includes('1 of the 4 rollouts'))).toHaveLength(1);
   });
 
   it('must give as many rewards as it gets rollouts', async () => {
