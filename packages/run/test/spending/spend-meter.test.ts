@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attributeNames, type Attributes, type SpanInput } from '@agent-lightning/core';
@@ -248,6 +248,35 @@ describe('the ledger of a run', () => {
     await resumed.close();
     const lines = (await readFile(path, 'utf8')).trim().split('\n');
     expect(lines.map((line) => typeof JSON.parse(line))).toEqual(lines.map(() => 'object'));
+  });
+
+  it('loses nothing of a write that failed, and leaves no half line behind', async () => {
+    const path = await createPath();
+    const { meter } = await openMeter({ path });
+    meter.countWritten('a1', [call(model('gpt-4.1', 10, 1))]);
+    await meter.flush();
+    const whole = await readFile(path, 'utf8');
+    await rm(path);
+    await mkdir(path); // nothing can be appended to a folder
+    meter.countWritten('a2', [call(model('gpt-4.1', 20, 2))]);
+    await expect(meter.flush()).rejects.toMatchObject({ code: 'option-invalid' });
+    await rm(path, { recursive: true });
+    await writeFile(path, `${whole}{"attempt":"a2","usa`); // as a full disk leaves it
+    meter.countWritten('a3', [call(model('gpt-4.1', 30, 3))]);
+    await meter.close();
+    const { meter: resumed } = await openMeter({ path });
+    expect(resumed.spend.tokens).toBe(66);
+    await resumed.close();
+  });
+
+  it('names a damaged line that is not the last one', async () => {
+    const path = await createPath();
+    await writeFile(path, '{"rollouts":2}\n{"attempt":"a","usa{"rollouts":1}\n{"rollouts":1}\n');
+    await expect(openMeter({ path })).rejects.toMatchObject({
+      name: 'TrainerError',
+      code: 'checkpoint-corrupt',
+      message: expect.stringMatching(/^line 2 of .*spend\.jsonl is damaged/),
+    });
   });
 
   it('comes to the sum of the calls however they come, and wherever the process ends', async () => {
