@@ -1,5 +1,6 @@
 import {
   check,
+  ConfigurationError,
   type AgentMatch,
   type JsonValue,
   type LightningRLOptions,
@@ -23,7 +24,7 @@ export interface SftSourceOptions {
 
 /** A stronger model, on a server that speaks OpenAI's chat dialect, which answers training rollouts in the place of the policy. */
 export interface SftTeacherOptions {
-  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. */
+  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. It holds no user and password. */
   readonly baseUrl: string;
   /** The server's name of the model. */
   readonly model: string;
@@ -200,6 +201,11 @@ function resolveSource(from: string | SftSourceOptions): SftSettings['from'] {
   const { store, modes = ['train'], agentMatch } = source;
   if (typeof store === 'string' ? store === '' : typeof store?.queryRollouts !== 'function')
     throw check.optionInvalid('sft.from', store, 'a store, or the path of a run directory or of a SQLite file');
+  if (typeof store === 'string' && /^[a-z][a-z0-9+.-]+:\/\//i.test(store))
+    throw new ConfigurationError(
+      'sft.from must be a store, or the path of a run directory or of a SQLite file, not a URL; its value is not shown. Open the store of a database, and give that',
+      { code: 'option-invalid' },
+    );
   if (!Array.isArray(modes) || modes.length === 0)
     throw check.optionInvalid('sft.from.modes', modes, "at least one of 'train', 'val' and 'test'");
   for (const mode of modes) check.oneOf('sft.from.modes', mode, ['train', 'val', 'test']);
@@ -207,11 +213,23 @@ function resolveSource(from: string | SftSourceOptions): SftSettings['from'] {
   return Object.freeze({ ...source, modes });
 }
 
+function checkTeacherUrl(baseUrl: string): void {
+  const isUrl = typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl);
+  const isSecret = isUrl
+    ? `${new URL(baseUrl).username}${new URL(baseUrl).password}` !== ''
+    : /@/.test(String(baseUrl));
+  if (isSecret)
+    throw new ConfigurationError(
+      'sft.teacher.baseUrl must be a URL such as https://api.openai.com/v1 without a user and a password; its value is not shown. Give the key as sft.teacher.apiKey',
+      { code: 'option-invalid' },
+    );
+  if (!isUrl) throw check.optionInvalid('sft.teacher.baseUrl', baseUrl, 'a URL such as https://api.openai.com/v1');
+}
+
 function resolveTeacher(teacher: SftTeacherOptions): SftTeacherOptions {
   check.knownOptions('sft.teacher', teacher, ['baseUrl', 'model', 'apiKey']);
   const { baseUrl, model, apiKey } = teacher;
-  if (!(typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl)))
-    throw check.optionInvalid('sft.teacher.baseUrl', baseUrl, 'a URL such as https://api.openai.com/v1');
+  checkTeacherUrl(baseUrl);
   if (typeof model !== 'string' || model === '')
     throw check.optionInvalid('sft.teacher.model', model, 'the name of a model');
   if (apiKey !== undefined && typeof apiKey !== 'string')
