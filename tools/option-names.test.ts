@@ -16,7 +16,7 @@ import { openPostgresStore } from '@agent-lightning/store-postgres';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { outlineTrace, startModelServer, startPostgres, startTestRollout } from '@agent-lightning/testing';
 import { createChatEngine, createToolCallReader, trainBytePairTokenizer } from '@agent-lightning/text';
-import { agentOptions, emitMessage, emitReward, judge } from '@agent-lightning/tracing';
+import { agentOptions, compare, emitMessage, emitReward, judge } from '@agent-lightning/tracing';
 import {
   compareEvaluations,
   describeVerdict,
@@ -157,6 +157,7 @@ const rows: readonly Row[] = [
     meant: 'rollout',
   },
   { type: 'tracing JudgeOptions', call: judge, misspelt: { rubrik: 'a' }, meant: 'rubric' },
+  { type: 'tracing ComparisonOptions', call: compare, misspelt: { rubrik: 'a' }, meant: 'rubric' },
   { type: 'embedded CreateCheckpointOptions', call: createCheckpoint, misspelt: { endToken: [] }, meant: 'endTokens' },
   { type: 'embedded EmbeddedOptions', call: embedded, misspelt: { modle: 'm' }, meant: 'model' },
   { type: 'embedded LlamaEngineOptions', call: LlamaEngine.create, misspelt: { thread: 1 }, meant: 'threads' },

@@ -20,6 +20,8 @@ export interface ExampleProgram<Flag extends string = never, Name extends string
   readonly defaultSteps: number;
   /** A name for the mean held-out reward, such as "Held-out questions that the agent answers right". */
   readonly outcome: string;
+  /** Says what the directory `model/` of the run holds. @default 'Hugging Face layout' */
+  readonly holds?: string;
   /** A command that shows more, and what it does: the last line of the summary. */
   readonly next?: string;
   /** Flags of its own, which take no value, and what each does. */

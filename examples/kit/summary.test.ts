@@ -71,6 +71,14 @@ describe('the end of a run', () => {
     expect(summarize(program, optionsOf(), result)).not.toContain('Next:');
   });
 
+  it('says what the model directory holds', () => {
+    expect(summarize(program, optionsOf(), result)).toContain('Model:   runs/a/model (Hugging Face layout)\n');
+    const holds = 'the best prompts';
+    expect(summarize({ ...program, holds }, optionsOf(), result)).toContain(
+      'Model:   runs/a/model (the best prompts)\n',
+    );
+  });
+
   it('tells how to begin again, not how to resume', () => {
     expect(summarize(program, optionsOf('--resume', 'runs/a'), result)).not.toContain('--resume');
   });

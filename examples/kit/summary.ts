@@ -25,7 +25,7 @@ export function summarize<Flag extends string, Name extends string>(
     `It took ${counts}.`,
     '',
     `Report:  ${result.reportPath}`,
-    modelDirectory === undefined ? undefined : `Model:   ${modelDirectory} (Hugging Face layout)`,
+    modelDirectory === undefined ? undefined : `Model:   ${modelDirectory} (${program.holds ?? 'Hugging Face layout'})`,
     `Again:   ${commandOf(program, again)}`,
     shuffled ? undefined : `Control: ${commandOf(program, { ...again, control: 'shuffled' })}`,
     program.next === undefined ? undefined : `Next:    ${program.next}`,

@@ -6,7 +6,9 @@ import { listSources, readInterfaces, type Interface } from './read-interfaces.t
 /** Lists the figures of a step's line as paths, such as `reward.mean`. */
 export function readStepMetrics(root: string): readonly string[] {
   const all = [...readInterfaces(root, 'run'), ...readInterfaces(root, 'trainer')];
-  return [...new Set(['StepMetrics', 'GrpoMetrics', 'SftMetrics'].flatMap((name) => listPaths(findMetrics(all, name), all)))];
+  return [
+    ...new Set(['StepMetrics', 'GrpoMetrics', 'SftMetrics'].flatMap((name) => listPaths(findMetrics(all, name), all))),
+  ];
 }
 
 function findMetrics(all: readonly Interface[], name: string): Interface {

@@ -121,7 +121,7 @@ export class PolicyRegistry {
 /** The fields of each kind of snapshot. */
 const snapshotFields = {
   engine: ['kind', 'version', 'engine'],
-  openai: ['kind', 'version', 'baseUrl', 'replicas', 'model', 'apiKey', 'watch'],
+  openai: ['kind', 'version', 'baseUrl', 'replicas', 'model', 'apiKey', 'watch', 'reportsTokens'],
 } as const;
 
 /** @throws {ConfigurationError} `option-invalid` for a kind or a field that there is not @throws {GatewayError} `request-invalid` */

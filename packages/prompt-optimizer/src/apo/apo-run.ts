@@ -204,7 +204,8 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
   }
 
   #findEnd(step: number, open: OpenRound | undefined, warnings: readonly string[]): 'converged' | Error | undefined {
-    const progress = { ...this.#state, step, isScored: this.#state.first !== undefined };
+    const { isControl } = this.#host;
+    const progress = { ...this.#state, step, isScored: this.#state.first !== undefined, isControl };
     const failure = findFailure('apo', progress, this.#host.noSignalPatience, warnings.at(-1));
     if (failure !== undefined) return failure;
     const isSolved = open?.reflections?.every((reflection) => reflection === 'perfect') ?? false;

@@ -197,7 +197,8 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   }
 
   #findEnd(step: number, { warnings }: Conclusion): 'converged' | Error | undefined {
-    const progress = { ...this.#state, step, isScored: this.#state.pool.length > 0 };
+    const { isControl } = this.#host;
+    const progress = { ...this.#state, step, isScored: this.#state.pool.length > 0, isControl };
     const lacking = this.#findLackingDimensions();
     if (lacking !== undefined) return lacking;
     const failure = findFailure('gepa', progress, this.#host.noSignalPatience, warnings.at(-1));

@@ -13,12 +13,14 @@ export interface SearchProgress {
   readonly failedReflections: number;
   /** The rewards of all rollouts so far. */
   readonly seen: SeenRewards;
+  /** True in a control run: its rewards are drawn from those of the first step, which are often all equal. */
+  readonly isControl: boolean;
 }
 
 /** Returns the error with which a search ends that cannot go on; undefined when it can. @param patience the steps in a row after which it gives up @param reason the newest message of the model */
 export function findFailure(
   owner: string,
-  { step, isScored, silentSteps, failedReflections, seen }: SearchProgress,
+  { step, isScored, silentSteps, failedReflections, seen, isControl }: SearchProgress,
   patience: number,
   reason = 'no message',
 ): Error | undefined {
@@ -32,7 +34,7 @@ export function findFailure(
       `no rollout of the last ${silentSteps} steps had a reward; return one from the rollout function`,
       { code: 'no-signal' },
     );
-  const constant = findConstant(seen, step, patience);
+  const constant = isControl ? undefined : findConstant(seen, step, patience);
   if (constant !== undefined) return new TrainerError(constant, { code: 'no-signal' });
   if (failedReflections < patience) return undefined;
   return new TrainerError(

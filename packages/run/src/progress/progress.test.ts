@@ -133,7 +133,9 @@ describe('Progress', () => {
     progress.watchCalls(() => []);
     progress.begin(3, 'rollout', 4);
     await tick(30_000);
-    expect(written.at(-1)).toMatch(/0 of 4 rollouts done; none runs in this process: a model is still being loaded, or runners elsewhere take them\n$/);
+    expect(written.at(-1)).toMatch(
+      /0 of 4 rollouts done; none runs in this process: a model is still being loaded, or runners elsewhere take them\n$/,
+    );
     progress.end();
     const before = written.length;
     await tick(600_000);
