@@ -179,6 +179,11 @@ describe('sft on stored rollouts', () => {
     expect(() => sft({ from: 'a', samplesPerTask: 2 })).toThrow('sft.samplesPerTask');
     expect(() => sft({ rolloutsPerStep: 2 })).toThrow('sft.rolloutsPerStep');
     expect(() => sft({ from: { store: 'a', modes: ['live' as 'test'] } })).toThrow('sft.from.modes');
+    for (const runId of [42, ''])
+      expect(() => sft({ from: { store: 'a', runId: runId as string } })).toThrow('sft.from.runId');
+    expect(() => sft({ tokenWeighting: 'bogus' as 'token' })).toThrow('tokenWeighting is "bogus"');
+    for (const none of [{ from: null }, { teacher: null }])
+      expect(() => sft(none as never)).toThrow(/^sft\.(from|teacher)/);
     expect(() => sft({ teacher: { baseUrl: 'ftp://a', model: 'b' } })).toThrow('sft.teacher.baseUrl');
     await expect(createTrainer({ from: join(folder, 'nowhere') }).trainer.fit({ train: [] })).rejects.toMatchObject({
       code: 'option-invalid',

@@ -1,4 +1,5 @@
 import {
+  buildDemonstrations,
   check,
   ConfigurationError,
   type AgentMatch,
@@ -135,6 +136,9 @@ export function resolveSftOptions(options: SftOptions): SftSettings {
   const { minReward, kindOf, learningRate, maxTokens } = options;
   const isOwn = options.from === undefined && options.teacher === undefined;
   const mustBeBetter = isOwn && minReward === undefined;
+  const samples = check.oneOf('sft.samples', options.samples ?? 'trajectory', ['transition', 'trajectory']);
+  const { tokenWeighting = 'rollout' } = options;
+  buildDemonstrations([], { samples, tokenWeighting }); // checks the weighting
   return Object.freeze({
     from: options.from === undefined ? undefined : resolveSource(options.from),
     teacher: options.teacher === undefined ? undefined : resolveTeacher(options.teacher),
@@ -151,8 +155,8 @@ export function resolveSftOptions(options: SftOptions): SftSettings {
     truncated: check.oneOf('sft.truncated', options.truncated ?? 'leave-out', ['train', 'leave-out']),
     dedupe: checkFlag('sft.dedupe', options.dedupe ?? true),
     kindOf: kindOf === undefined ? undefined : checkKindOf(kindOf),
-    samples: check.oneOf('sft.samples', options.samples ?? 'trajectory', ['transition', 'trajectory']),
-    tokenWeighting: options.tokenWeighting ?? 'rollout',
+    samples,
+    tokenWeighting,
     passes: check.wholeNumber('sft.passes', options.passes ?? 1),
     minibatches: check.wholeNumber('sft.minibatches', options.minibatches ?? 1),
     learningRate: learningRate === undefined ? undefined : check.positive('sft.learningRate', learningRate),
@@ -198,7 +202,7 @@ function resolveKeep({ keep, from }: SftOptions): number {
 function resolveSource(from: string | SftSourceOptions): SftSettings['from'] {
   const source = typeof from === 'string' ? { store: from } : from;
   check.knownOptions('sft.from', source, ['store', 'runId', 'modes', 'agentMatch']);
-  const { store, modes = ['train'], agentMatch } = source;
+  const { store, runId, modes = ['train'], agentMatch } = source;
   if (typeof store === 'string' ? store === '' : typeof store?.queryRollouts !== 'function')
     throw check.optionInvalid('sft.from', store, 'a store, or the path of a run directory or of a SQLite file');
   if (typeof store === 'string' && /^[a-z][a-z0-9+.-]+:\/\//i.test(store))
@@ -206,6 +210,8 @@ function resolveSource(from: string | SftSourceOptions): SftSettings['from'] {
       'sft.from must be a store, or the path of a run directory or of a SQLite file, not a URL; its value is not shown. Open the store of a database, and give that',
       { code: 'option-invalid' },
     );
+  if (runId !== undefined && (typeof runId !== 'string' || runId === ''))
+    throw check.optionInvalid('sft.from.runId', runId, 'the id of a run, or left out for all of them');
   if (!Array.isArray(modes) || modes.length === 0)
     throw check.optionInvalid('sft.from.modes', modes, "at least one of 'train', 'val' and 'test'");
   for (const mode of modes) check.oneOf('sft.from.modes', mode, ['train', 'val', 'test']);
