@@ -106,6 +106,23 @@ describe('the meter of a run', () => {
     expect(meter.spend).toMatchObject({ tokens: 15 + 22 + 3, usd: 0, parts: { agent: { calls: 2, withoutPrice: 0 } } });
   });
 
+  it('takes back the price of a call that turns out to be answered by the free policy', async () => {
+    const path = await createPath();
+    const { meter } = await openMeter({ path });
+    const reported = call(model('gpt-4o', 1_000, 100));
+    const captured = { [attributeNames.source]: 'gateway', [attributeNames.policy]: 'policy' };
+    meter.countWritten('a1', [reported]);
+    expect(meter.spend.usd).toBeGreaterThan(0);
+    meter.countWritten('a1', [
+      call({ ...model('gpt-4o', 1_000, 100), ...captured }, { parentSpanId: reported.spanId }),
+    ]);
+    expect(meter.spend).toMatchObject({ usd: 0, tokens: 1_100, parts: { agent: { calls: 1 } } });
+    expect(meter.spend.models.map((each) => each.model)).toEqual(['policy']);
+    await meter.close();
+    const { meter: resumed } = await openMeter({ path });
+    expect(resumed.spend).toMatchObject({ usd: 0, tokens: 1_100 });
+  });
+
   it('counts a call that a hosted model answered in the place of the policy as a call of that model', async () => {
     const { meter } = await openMeter();
     const captured = { [attributeNames.source]: 'gateway', [attributeNames.policy]: 'policy' };
