@@ -54,6 +54,7 @@ describe('a policy behind an OpenAI-compatible server', () => {
       [names.policyVersion]: 5,
       [names.responseId]: 'chatcmpl-x',
       [names.responseModel]: 'agl-run-v5',
+      [names.upstreamModel]: 'agl-run-v5',
       [names.upstream]: server.baseUrl,
     });
     expect([...(span?.tokens?.prompt ?? [])]).toEqual(scriptedPromptTokens({ messages }));

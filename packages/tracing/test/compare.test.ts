@@ -21,7 +21,7 @@ function scoreNumbers(requests: string[], shiftOf: (mean: number) => number = ()
     return numbers
       .map((number, index) => {
         const score = 3 + number / 25 + shiftOf(mean);
-        return `<judgement number="${index + 1}">It is ${number}. <score>${score.toFixed(4)}</score></judgement>`;
+        return `<judgement number="${index + 1}">It is ${number}. <score>${score.toFixed(10)}</score></judgement>`;
       })
       .join('\n');
   };
@@ -84,12 +84,49 @@ describe('a comparison', () => {
         for (const [index, [, score]] of byNumber.entries()) {
           if (index === 0) continue;
           const [before, after] = [byNumber[index - 1]!, byNumber[index]!];
-          const isClipped = score === 0 || score === 1;
-          if (!isClipped) expect(score - before[1]).toBeCloseTo((after[0] - before[0]) / 250, 4);
+          expect(score - before[1]).toBeCloseTo((after[0] - before[0]) / 250, 4);
         }
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('keeps the order of a large group whose judge scores each batch from its worst to its best answer', async () => {
+    const model = async (request: string): Promise<string> => {
+      const numbers = readAnswers(request).map(Number);
+      const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+      return numbers
+        .map((number, index) => {
+          const score = (10 * (number - low)) / (high - low || 1);
+          return `<judgement number="${index + 1}"><score>${score.toFixed(12)}</score></judgement>`;
+        })
+        .join('\n');
+    };
+    const group = Array.from({ length: 16 }, (_, number) => rollout(String(number)));
+    for (let seed = 0; seed < 50; seed += 1) {
+      const scores = (await compare({ rubric, model, seed })(group)).map((each) => each!.score);
+      // The judge is exact: equal steps from one number to the next, whatever batch each was in.
+      for (const [number, score] of scores.entries()) expect(score).toBeCloseTo(number / 15, 6);
+    }
+  });
+
+  it('only shifts the scores of a batch that does not tell the worst and the best answer before apart', async () => {
+    const seen: string[][] = [];
+    const model = async (request: string): Promise<string> => {
+      const answers = readAnswers(request);
+      const isFirst = seen.push([...answers]) === 1;
+      return answers
+        .map((answer, index) => {
+          const score = isFirst ? 2 + Number(answer) : seen[0]!.includes(answer) ? 5 : 9;
+          return `<judgement number="${index + 1}"><score>${score}</score></judgement>`;
+        })
+        .join('\n');
+    };
+    const group = ['0', '1', '2', '3'].map((number) => rollout(number));
+    const scores = await compare({ rubric, model, batch: 3 })(group);
+    const anchors = seen[0]!.map((answer) => (2 + Number(answer)) / 10);
+    const last = group.findIndex(({ answer }) => !seen[0]!.includes(answer!));
+    expect(scores[last]!.score).toBeCloseTo((Math.min(...anchors) + Math.max(...anchors)) / 2 + 0.4, 9);
   });
 
   it.each([
@@ -131,6 +168,10 @@ describe('a comparison', () => {
     ]);
     const rate = compare({ rubric, model: scoreNumbers(requests) });
     await expect(rate([{ task: 't', answer: undefined, spans: [] }])).rejects.toThrow(/emitObject\(answer\)/);
+    await expect(rate([rollout('1', 't'), { task: 't', answer: undefined, spans: [] }])).rejects.toMatchObject({
+      code: 'reward-missing',
+      message: expect.stringMatching(/^compare: 1 of the 2 rollouts of a group have no captured answer/),
+    });
     await expect(rate([rollout('1', 'one task'), rollout('1', 'another')])).rejects.toThrow(/2 tasks/);
   });
 

@@ -21,9 +21,11 @@ import type { ResolvedTrainerOptions } from './trainer-options.ts';
  * Returns the reward of each rollout of a group, in their order and in the forms that a rollout function may return; undefined for one that gets none.
  * The group is every rollout of one task in a step that succeeded.
  */
-export type GroupReward<Task> = (
-  group: readonly StoredRollout<Task>[],
-) => Promise<readonly RolloutResult[]> | readonly RolloutResult[];
+export interface GroupReward<Task> {
+  (group: readonly StoredRollout<Task>[]): Promise<readonly RolloutResult[]> | readonly RolloutResult[];
+  /** The name of the hosted model that scores, which must have a price where a run's money is limited. @default none */
+  readonly model?: string;
+}
 
 export interface GroupScorerOptions<Task> {
   readonly groupReward: GroupReward<Task>;
@@ -55,7 +57,10 @@ export class GroupScorer<Task> {
     this.#options = options;
   }
 
-  /** Scores the groups among these rollouts, which are all final. @throws {LightningError} `limit-reached`, and `option-invalid` for what the function is to blame for */
+  /**
+   * Scores the groups among these rollouts, which are all final. @throws {LightningError} `limit-reached`, and `option-invalid` where the function gives
+   * too few or too many rewards, or refuses every one of the groups
+   */
   async score(rollouts: readonly Rollout[]): Promise<void> {
     const succeeded = rollouts.filter(({ status }) => status === 'succeeded');
     const spans = Map.groupBy(await this.#options.collector.readSpans(succeeded), ({ rolloutId }) => rolloutId);
@@ -63,8 +68,14 @@ export class GroupScorer<Task> {
       group.map((rollout): Member => ({ rollout, spans: spans.get(rollout.rolloutId) ?? [] })),
     );
     const { concurrency } = this.#options;
+    const refused: unknown[] = [];
     for (let first = 0; first < groups.length; first += concurrency)
-      await Promise.all(groups.slice(first, first + concurrency).map((group) => this.#scoreGroup(group)));
+      await Promise.all(
+        groups
+          .slice(first, first + concurrency)
+          .map((group) => this.#scoreGroup(group, (error) => refused.push(error))),
+      );
+    if (refused.length > 0 && refused.length === groups.length) throw refused[0];
   }
 
   /** Takes from rollouts that succeeded every reward of their own where their group got none: the two would not compare. */
@@ -76,7 +87,7 @@ export class GroupScorer<Task> {
     );
   }
 
-  async #scoreGroup(group: readonly Member[]): Promise<void> {
+  async #scoreGroup(group: readonly Member[], onRefusal: (error: unknown) => void): Promise<void> {
     const name = nameGroup(group);
     if (this.#tried.has(name)) return;
     this.#tried.add(name);
@@ -85,7 +96,7 @@ export class GroupScorer<Task> {
       if (countScored(group, name, round) === group.length) return this.#remember(group);
       round += 1;
     }
-    const results = await this.#ask(group);
+    const results = await this.#ask(group, onRefusal);
     for (const { rollout } of group) this.#scored.delete(rollout.rolloutId);
     for (const [index, { rollout, spans }] of group.entries()) {
       const result = results?.[index];
@@ -103,14 +114,18 @@ export class GroupScorer<Task> {
   }
 
   /** Returns the rewards; undefined when the function failed, which is told once for each message. */
-  async #ask(group: readonly Member[]): Promise<readonly RolloutResult[] | undefined> {
+  async #ask(
+    group: readonly Member[],
+    onRefusal: (error: unknown) => void,
+  ): Promise<readonly RolloutResult[] | undefined> {
     const { groupReward, logger } = this.#options;
     let results: readonly RolloutResult[];
     try {
       results = await groupReward(group.map(({ rollout, spans }) => readStored<Task>(rollout, spans)));
     } catch (error) {
-      if (LightningError.isInstance(error) && (error.code === 'limit-reached' || error.code === 'option-invalid'))
-        throw error;
+      const code = LightningError.isInstance(error) ? error.code : undefined;
+      if (code === 'limit-reached') throw error;
+      if (code === 'option-invalid') onRefusal(error);
       const message = `groupReward failed, and its group has no reward: ${error instanceof Error ? error.message : String(error)}`;
       if (!this.#told.has(message)) logger.warn(message);
       this.#told.add(message);

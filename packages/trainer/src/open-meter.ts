@@ -3,7 +3,10 @@ import { SpendMeter } from '@agent-lightning/run';
 import { runMetered } from '@agent-lightning/tracing';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
-type MeteredOptions = Pick<ResolvedTrainerOptions<never>, 'spending' | 'policies' | 'algorithm' | 'backend' | 'logger'>;
+type MeteredOptions = Pick<
+  ResolvedTrainerOptions<never>,
+  'spending' | 'policies' | 'algorithm' | 'backend' | 'logger' | 'groupReward'
+>;
 
 /** Opens the meter of a run. @param path the file that keeps what the run spends; undefined for what is not resumed */
 export async function openMeter(options: MeteredOptions, path: string | undefined): Promise<SpendMeter> {
@@ -18,13 +21,13 @@ export async function openMeter(options: MeteredOptions, path: string | undefine
 }
 
 /**
- * Checks, before a run writes anything, that money which is limited can be counted: the models that the algorithm asks need a price, and so do
- * policies on a server that may charge for them.
+ * Checks, before a run writes anything, that money which is limited can be counted: the models that the algorithm and the judge of groups ask need a
+ * price, and so do policies on a server that may charge for them.
  * @throws {ConfigurationError} `option-invalid`
  */
-export function checkPricesAhead({ spending, policies, algorithm, backend }: MeteredOptions): void {
+export function checkPricesAhead({ spending, policies, algorithm, backend, groupReward }: MeteredOptions): void {
   if (spending.limits.usd === Infinity) return;
-  SpendMeter.requirePrices(spending, algorithm.models ?? []);
+  SpendMeter.requirePrices(spending, [algorithm.models ?? [], groupReward?.model ?? []].flat());
   const unpriced = policies.find(({ name }) => spending.prices[name] === undefined);
   if (backend?.name === 'tinker' && unpriced !== undefined)
     throw check.optionInvalid(

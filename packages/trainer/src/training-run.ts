@@ -191,7 +191,7 @@ export class TrainingRun<Task> {
     const clock = new PhaseClock();
     session.load.begin();
     progress.begin(step, 'rollout');
-    const episodes = new StepEpisodes(this.#context.collector, this.#scorer);
+    const episodes = new StepEpisodes(this.#context.collector, this.#scorer, this.#context.meter.reached);
     const rollouts = await clock.measure('rollout', () => this.#collect(step, episodes, clock));
     const queueDepth = await this.#window.queueDepth();
     progress.begin(step, 'train');

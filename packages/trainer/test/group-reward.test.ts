@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { MemoryStore } from '@agent-lightning/store';
-import { compare } from '@agent-lightning/tracing';
-import { readReward } from '@agent-lightning/core';
+import { compare, emitObject } from '@agent-lightning/tracing';
+import { readReward, type LightningError } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { Trainer, type StoredRollout } from '../src/index.ts';
 import { askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
@@ -91,6 +91,71 @@ describe('a reward of whole groups', () => {
     expect(await second.trainer.fit({ train: letterTasks, steps: 2, resume: true })).toMatchObject({ steps: 2 });
     expect(asked.flat().length).toBe(16);
     expect(new Set(asked.flat()).size).toBe(16);
+  });
+
+  it('does not learn, where money is limited, from groups whose judge turns out to have no price', async () => {
+    const runDirectory = join(await createFolder(), 'run');
+    const make = (model: string): ReturnType<typeof createTestTrainer> =>
+      createTestTrainer(
+        {
+          limits: { usd: 1 },
+          runDirectory,
+          groupReward: compare({
+            rubric,
+            model: async (request) => ({ text: await rateLetters(request), model, inputTokens: 9, outputTokens: 9 }),
+          }),
+        },
+        small,
+      );
+    const { trainer } = await make('house-judge');
+    await expect(trainer.fit({ train: letterTasks, steps: 2 })).rejects.toThrow(/prices\["house-judge"\]/);
+    const { trainer: second, backend } = await make('gpt-5-mini');
+    // Its first step is the first of the run: none was learned from before.
+    expect(await second.fit({ train: letterTasks, steps: 1, resume: true })).toMatchObject({ steps: 1 });
+    expect(backend.passes).toHaveLength(1);
+  });
+
+  it('begins nothing, where money is limited, with a judge on a server that has no price', async () => {
+    const model = { baseUrl: 'http://127.0.0.1:9/v1', model: 'house-judge' };
+    const ran: unknown[] = [];
+    const { trainer } = await createTestTrainer({
+      limits: { usd: 1 },
+      groupReward: compare({ rubric, model }),
+      rollout: (task) => void ran.push(task),
+    });
+    await expect(trainer.fit({ train: letterTasks, steps: 1 })).rejects.toThrow(/prices\["house-judge"\]/);
+    expect(ran).toEqual([]);
+  });
+
+  it.each([
+    ['goes on without the group of a rollout that has no text', 1, 'completed'],
+    ['ends where no rollout of the step has a text', 8, 'option-invalid'],
+  ])('%s', async (_, silent, end) => {
+    let ran = 0;
+    const model = async (request: string): Promise<string> =>
+      [...request.matchAll(/<answer number="(\d+)">/g)]
+        .map(([, number]) => `<judgement number="${number}"><score>${number}</score></judgement>`)
+        .join('');
+    const { trainer, runDirectory, logger } = await createTestTrainer(
+      {
+        runners: 1,
+        groupReward: compare({ rubric, model }),
+        rollout: async (task, context) => {
+          ran += 1;
+          if (ran > silent) emitObject(`${await askLetter(task, context)} ${ran}`);
+        },
+      },
+      small,
+    );
+    const ended = await trainer.fit({ train: letterTasks, steps: 1 }).then(
+      ({ stopReason }) => stopReason,
+      ({ code }: LightningError) => code,
+    );
+    expect(ended).toBe(end);
+    if (end !== 'completed') return;
+    const [line] = await readMetrics(runDirectory);
+    expect(line).toMatchObject({ reward: { count: 4 }, withoutReward: 4 });
+    expect(logger.lines.filter((text) => text.includes('1 of the 4 rollouts'))).toHaveLength(1);
   });
 
   it('must give as many rewards as it gets rollouts', async () => {

@@ -164,11 +164,26 @@ describe('sft on stored rollouts', () => {
     });
   });
 
+  it('writes no secret of a URL, neither to the record of a run nor into an error', () => {
+    const { teacher } = sft({
+      teacher: { baseUrl: 'https://api.x/v1?api-key=SECRET', model: 'm', apiKey: 'SECRET' },
+    }).config;
+    expect(teacher).toEqual({ baseUrl: 'https://api.x/v1', model: 'm' });
+    for (const baseUrl of ['https://user:SECRET@api.x/v1', 'ftp://user:SECRET@api.x/v1'])
+      expect(() => sft({ teacher: { baseUrl, model: 'm' } })).toThrow(/^sft\.teacher\.baseUrl (?!.*SECRET)/);
+    expect(() => sft({ from: 'postgres://user:SECRET@host/runs' })).toThrow(/^sft\.from (?!.*SECRET)/);
+  });
+
   it('refuses what it would ignore, and a place that is none', async () => {
     expect(() => sft({ from: 'a', teacher: { baseUrl: 'http://a', model: 'b' } })).toThrow('sft.teacher');
     expect(() => sft({ from: 'a', samplesPerTask: 2 })).toThrow('sft.samplesPerTask');
     expect(() => sft({ rolloutsPerStep: 2 })).toThrow('sft.rolloutsPerStep');
     expect(() => sft({ from: { store: 'a', modes: ['live' as 'test'] } })).toThrow('sft.from.modes');
+    for (const runId of [42, ''])
+      expect(() => sft({ from: { store: 'a', runId: runId as string } })).toThrow('sft.from.runId');
+    expect(() => sft({ tokenWeighting: 'bogus' as 'token' })).toThrow('tokenWeighting is "bogus"');
+    for (const none of [{ from: null }, { teacher: null }])
+      expect(() => sft(none as never)).toThrow(/^sft\.(from|teacher)/);
     expect(() => sft({ teacher: { baseUrl: 'ftp://a', model: 'b' } })).toThrow('sft.teacher.baseUrl');
     await expect(createTrainer({ from: join(folder, 'nowhere') }).trainer.fit({ train: [] })).rejects.toMatchObject({
       code: 'option-invalid',

@@ -73,6 +73,8 @@ export const attributeNames = {
   retries: 'agentlightning.upstream.retries',
   /** The sampler: `embedded` for an engine in this process, else the upstream's URL without credentials. */
   upstream: 'agentlightning.upstream.url',
+  /** The name by which the upstream was asked for its model, which may answer under another name and is not the one that the agent asked for. */
+  upstreamModel: 'agentlightning.upstream.model',
   /** True when the call failed because what samples was away or broke, whatever the agent asked. */
   outage: 'agentlightning.upstream.outage',
   timeToFirstTokenMs: 'agentlightning.time_to_first_token_ms',

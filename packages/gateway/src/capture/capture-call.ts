@@ -101,6 +101,7 @@ function requestAttributes({ caller, dialect, policy, snapshot, ruled }: Capture
     [names.requestStream]: request.view.stream,
     ...(policy === undefined ? {} : { [names.policy]: policy, [names.policyVersion]: snapshot.version }),
   };
+  addWhen(attributes, names.upstreamModel, askedModel(snapshot));
   addWhen(attributes, names.agentNames, caller.agentNames);
   addWhen(attributes, names.requestTemperature, request.temperature);
   addWhen(attributes, names.requestMaxTokens, request.maxTokens);

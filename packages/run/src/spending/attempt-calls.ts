@@ -10,7 +10,7 @@ interface ToldCall {
   readonly isAnswered: boolean;
   readonly responseId: string | undefined;
   readonly parentSpanId: string | undefined;
-  /** The names of the model: that of the policy, or as it was asked for; then as it answered. */
+  /** The names of the model: that of the policy; as the gateway, or else the agent, asked for it; then as it answered. */
   readonly models: readonly string[];
   readonly inputTokens: number | undefined;
   readonly outputTokens: number | undefined;
@@ -62,8 +62,10 @@ function readCall({ attributes, status, parentSpanId }: Span | SpanInput): ToldC
   const hasUsage = inputTokens !== undefined || outputTokens !== undefined;
   const isCached = !isGateway && attributes[attributeNames.untrainable] !== undefined;
   const policy = readText(attributes, attributeNames.policy);
-  const asked = policy ?? readText(attributes, attributeNames.requestModel);
-  const models = [asked, readText(attributes, attributeNames.responseModel)].flatMap((name) => name ?? []);
+  const asked = readText(attributes, attributeNames.upstreamModel);
+  const requested = policy === undefined ? readText(attributes, attributeNames.requestModel) : undefined;
+  const answered = readText(attributes, attributeNames.responseModel);
+  const models = [policy, asked, requested, answered].flatMap((name) => name ?? []);
   return {
     isGateway,
     isJudge: attributes[attributeNames.isJudge] === true,

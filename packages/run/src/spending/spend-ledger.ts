@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { appendFile, readFile, truncate } from 'node:fs/promises';
+import { TrainerError } from '@agent-lightning/core';
 import { withFileErrors } from '../files/file-errors.ts';
 import { addUsage, type Usage, type UsageTable } from './usage.ts';
 
@@ -24,7 +25,7 @@ export interface LedgerTotals {
 
 /**
  * Keeps what a run spends in a file of lines, so that a process that is killed leaves it behind. What comes while a line is written is
- * written with the next one.
+ * written with the next one; so is what could not be written, after the file was cut back to its last whole line.
  */
 export class SpendLedger {
   readonly #path: string;
@@ -33,20 +34,29 @@ export class SpendLedger {
   #rollouts = 0;
   #ms = 0;
   #writing: Promise<void> | undefined;
+  /** Lines that are not in the file yet. */
+  #waiting = '';
+  /** The length of the file in bytes, without what a write left that failed. */
+  #bytes: number;
+  /** The reason why the newest write failed; it may have left a part of its lines. */
   #failure: { readonly error: unknown } | undefined;
 
-  private constructor(path: string) {
+  private constructor(path: string, bytes: number) {
     this.#path = path;
+    this.#bytes = bytes;
   }
 
-  /** Opens a ledger, and returns what the lines in it come to. A last line that a crash cut off is removed. */
+  /**
+   * Opens a ledger, and returns what the lines in it come to. A last line that a crash cut off is removed.
+   * @throws {TrainerError} `checkpoint-corrupt` for a line before the last one that is no line of a ledger
+   */
   static async open(path: string): Promise<{ readonly ledger: SpendLedger; readonly totals: LedgerTotals }> {
     return await withFileErrors(path, async () => {
       const text = existsSync(path) ? await readFile(path, 'utf8') : '';
-      const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-      if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
-      const lines = whole.split('\n').slice(0, -1);
-      return { ledger: new SpendLedger(path), totals: sumLines(lines.map((line) => JSON.parse(line) as LedgerLine)) };
+      const { lines, whole } = readLines(path, text);
+      const bytes = Buffer.byteLength(whole);
+      if (whole.length < text.length) await truncate(path, bytes);
+      return { ledger: new SpendLedger(path, bytes), totals: sumLines(lines) };
     });
   }
 
@@ -72,8 +82,9 @@ export class SpendLedger {
     this.#write();
   }
 
-  /** Resolves when everything is in the file. @throws what writing it threw */
+  /** Resolves when everything is in the file; what could not be written before is tried again. @throws what writing it threw */
   async flush(): Promise<void> {
+    if (this.#failure !== undefined) this.#write();
     while (this.#writing !== undefined) await this.#writing;
     if (this.#failure !== undefined) throw this.#failure.error;
   }
@@ -86,14 +97,25 @@ export class SpendLedger {
 
   async #writeAll(): Promise<void> {
     await Promise.resolve(); // what is counted in one turn goes into one write
-    for (let text = this.#take(); text !== ''; text = this.#take()) {
+    for (;;) {
+      this.#waiting += this.#take();
+      if (this.#waiting === '') return;
       try {
-        await withFileErrors(this.#path, () => appendFile(this.#path, text));
+        await withFileErrors(this.#path, () => this.#append(this.#waiting));
       } catch (error) {
-        this.#failure ??= { error };
+        this.#failure = { error };
         return;
       }
+      this.#failure = undefined;
+      this.#waiting = '';
     }
+  }
+
+  async #append(text: string): Promise<void> {
+    if (!existsSync(this.#path)) this.#bytes = 0;
+    else if (this.#failure !== undefined) await truncate(this.#path, this.#bytes);
+    await appendFile(this.#path, text);
+    this.#bytes += Buffer.byteLength(text);
   }
 
   #take(): string {
@@ -120,6 +142,38 @@ function toLines(usage: UsageTable): readonly UsageLine[] {
     outputTokens,
     withoutUsage,
   ]);
+}
+
+/** Reads the lines of a ledger. @returns them, and the text without a last line that is not whole */
+function readLines(path: string, text: string): { readonly lines: readonly LedgerLine[]; readonly whole: string } {
+  const texts = text.split('\n');
+  const last = texts.findLastIndex((line) => line !== '');
+  const lines: LedgerLine[] = [];
+  for (const [index, line] of texts.slice(0, last + 1).entries()) {
+    const read = index < texts.length - 1 ? readLine(line) : undefined;
+    if (read !== undefined) lines.push(read);
+    else if (index < last)
+      throw new TrainerError(
+        `line ${index + 1} of ${path} is damaged, and says what the run has spent: ${JSON.stringify(line.slice(0, 80))}; remove the line to resume without what it counts`,
+        { code: 'checkpoint-corrupt' },
+      );
+  }
+  return {
+    lines,
+    whole: texts
+      .slice(0, lines.length)
+      .map((line) => `${line}\n`)
+      .join(''),
+  };
+}
+
+function readLine(line: string): LedgerLine | undefined {
+  try {
+    const read: unknown = JSON.parse(line);
+    return typeof read === 'object' && read !== null ? (read as LedgerLine) : undefined;
+  } catch {
+    return undefined; // The caller says which line it is.
+  }
 }
 
 function sumLines(lines: readonly LedgerLine[]): LedgerTotals {

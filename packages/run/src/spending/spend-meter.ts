@@ -52,6 +52,8 @@ export class SpendMeter {
   readonly #open = new Map<string, AttemptCalls>();
   /** What was counted of each attempt. */
   readonly #counted: Map<string, UsageTable>;
+  /** Attempts whose count is this process's own, of all their calls so far. */
+  readonly #recounted = new Set<string>();
   /** Attempts whose rollouts are final and were read: nothing more comes of them. */
   readonly #closed = new Set<string>();
   readonly #reached = new AbortController();
@@ -187,6 +189,7 @@ export class SpendMeter {
       this.#settle(attemptId, calls);
       this.#open.delete(attemptId);
       this.#counted.delete(attemptId);
+      this.#recounted.delete(attemptId);
       this.#closed.add(attemptId);
     }
   }
@@ -194,8 +197,11 @@ export class SpendMeter {
   #settle(attemptId: string, calls: AttemptCalls): void {
     const before = this.#counted.get(attemptId);
     const after = calls.usage((names) => this.#chooseModel(names));
-    // What an earlier process counted of an attempt may be more than is left of it to read.
-    if (before !== undefined && size(after) <= size(before)) return;
+    // What an earlier process counted of an attempt may be more than is left of it to read. A count of this process may shrink: a call that a
+    // framework reported as a hosted model's turns out to be the policy's, which costs nothing.
+    const isOwn = this.#recounted.has(attemptId);
+    if (before !== undefined && (isOwn ? isSame(after, before) : size(after) <= size(before))) return;
+    this.#recounted.add(attemptId);
     this.#counted.set(attemptId, after);
     if (before !== undefined) addUsage(this.#usage, before, -1);
     this.#ledger?.setAttempt(attemptId, after);
@@ -216,8 +222,10 @@ export class SpendMeter {
   }
 
   #chooseModel(names: readonly string[]): string {
-    const hosted = this.#hosted.find((model) => names.some((name) => isNameOf(name, model)));
-    if (hosted !== undefined) return hosted;
+    for (const name of names) {
+      const hosted = this.#hosted.find((model) => isNameOf(name, model));
+      if (hosted !== undefined) return hosted;
+    }
     return names.find((name) => this.#prices.find(name) !== undefined) ?? names[0]!;
   }
 
@@ -275,6 +283,10 @@ export class SpendMeter {
       this.#check();
     }
   }
+}
+
+function isSame(one: UsageTable, other: UsageTable): boolean {
+  return JSON.stringify([...one]) === JSON.stringify([...other]);
 }
 
 function size(usage: UsageTable): number {

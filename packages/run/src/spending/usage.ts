@@ -28,16 +28,18 @@ export function readUsageKey(key: string): readonly [part: SpendPart, model: str
   return [key.slice(0, end) as SpendPart, key.slice(end + 1)];
 }
 
-/** Adds a table to another one, or takes it away. */
+/** Adds a table to another one, or takes it away; a line that comes to nothing is left out. */
 export function addUsage(table: Map<string, Usage>, added: UsageTable, sign: 1 | -1 = 1): void {
   for (const [key, usage] of added) {
     const before = table.get(key) ?? none;
-    table.set(key, {
+    const after = {
       calls: before.calls + sign * usage.calls,
       inputTokens: before.inputTokens + sign * usage.inputTokens,
       outputTokens: before.outputTokens + sign * usage.outputTokens,
       withoutUsage: before.withoutUsage + sign * usage.withoutUsage,
-    });
+    };
+    if (Object.values(after).every((count) => count === 0)) table.delete(key);
+    else table.set(key, after);
   }
 }
 

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attributeNames, type Attributes, type SpanInput } from '@agent-lightning/core';
@@ -23,6 +23,7 @@ interface Given {
   readonly prices?: Record<string, { input: number; output: number }>;
   readonly path?: string;
   readonly clock?: Clock;
+  readonly hosted?: readonly string[];
 }
 
 async function openMeter({ limits, prices, ...others }: Given = {}) {
@@ -105,6 +106,23 @@ describe('the meter of a run', () => {
     expect(meter.spend).toMatchObject({ tokens: 15 + 22 + 3, usd: 0, parts: { agent: { calls: 2, withoutPrice: 0 } } });
   });
 
+  it('takes back the price of a call that turns out to be answered by the free policy', async () => {
+    const path = await createPath();
+    const { meter } = await openMeter({ path });
+    const reported = call(model('gpt-4o', 1_000, 100));
+    const captured = { [attributeNames.source]: 'gateway', [attributeNames.policy]: 'policy' };
+    meter.countWritten('a1', [reported]);
+    expect(meter.spend.usd).toBeGreaterThan(0);
+    meter.countWritten('a1', [
+      call({ ...model('gpt-4o', 1_000, 100), ...captured }, { parentSpanId: reported.spanId }),
+    ]);
+    expect(meter.spend).toMatchObject({ usd: 0, tokens: 1_100, parts: { agent: { calls: 1 } } });
+    expect(meter.spend.models.map((each) => each.model)).toEqual(['policy']);
+    await meter.close();
+    const { meter: resumed } = await openMeter({ path });
+    expect(resumed.spend).toMatchObject({ usd: 0, tokens: 1_100 });
+  });
+
   it('counts a call that a hosted model answered in the place of the policy as a call of that model', async () => {
     const { meter } = await openMeter();
     const captured = { [attributeNames.source]: 'gateway', [attributeNames.policy]: 'policy' };
@@ -113,6 +131,23 @@ describe('the meter of a run', () => {
     meter.countWritten('a1', [call({ ...captured, ...answered, [attributeNames.responseModel]: 'adapter-3' })]);
     expect(meter.spend.models.map((each) => [each.model, each.usd])).toEqual([
       ['gpt-4.1', 2],
+      ['policy', 0],
+    ]);
+  });
+
+  it('counts a call by the name that the server was asked for, whatever name it answers with', async () => {
+    const { meter } = await openMeter({
+      hosted: ['my-deployment'],
+      prices: { 'my-deployment': { input: 3, output: 9 } },
+    });
+    const captured = { [attributeNames.source]: 'gateway', [attributeNames.policy]: 'policy' };
+    const answered = { ...model('policy', 1_000_000, 0), [attributeNames.responseModel]: 'gpt-4.1-2025-04-14' };
+    meter.countWritten('a1', [
+      call({ ...captured, ...answered, [attributeNames.upstreamModel]: 'my-deployment' }),
+      call({ ...captured, ...answered, [attributeNames.upstreamModel]: 'gpt-4.1' }), // a policy by such a name is free
+    ]);
+    expect(meter.spend.models.map((each) => [each.model, each.usd])).toEqual([
+      ['my-deployment', 3],
       ['policy', 0],
     ]);
   });
@@ -230,6 +265,35 @@ describe('the ledger of a run', () => {
     await resumed.close();
     const lines = (await readFile(path, 'utf8')).trim().split('\n');
     expect(lines.map((line) => typeof JSON.parse(line))).toEqual(lines.map(() => 'object'));
+  });
+
+  it('loses nothing of a write that failed, and leaves no half line behind', async () => {
+    const path = await createPath();
+    const { meter } = await openMeter({ path });
+    meter.countWritten('a1', [call(model('gpt-4.1', 10, 1))]);
+    await meter.flush();
+    const whole = await readFile(path, 'utf8');
+    await rm(path);
+    await mkdir(path); // nothing can be appended to a folder
+    meter.countWritten('a2', [call(model('gpt-4.1', 20, 2))]);
+    await expect(meter.flush()).rejects.toMatchObject({ code: 'option-invalid' });
+    await rm(path, { recursive: true });
+    await writeFile(path, `${whole}{"attempt":"a2","usa`); // as a full disk leaves it
+    meter.countWritten('a3', [call(model('gpt-4.1', 30, 3))]);
+    await meter.close();
+    const { meter: resumed } = await openMeter({ path });
+    expect(resumed.spend.tokens).toBe(66);
+    await resumed.close();
+  });
+
+  it('names a damaged line that is not the last one', async () => {
+    const path = await createPath();
+    await writeFile(path, '{"rollouts":2}\n{"attempt":"a","usa{"rollouts":1}\n{"rollouts":1}\n');
+    await expect(openMeter({ path })).rejects.toMatchObject({
+      name: 'TrainerError',
+      code: 'checkpoint-corrupt',
+      message: expect.stringMatching(/^line 2 of .*spend\.jsonl is damaged/),
+    });
   });
 
   it('comes to the sum of the calls however they come, and wherever the process ends', async () => {

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { attributeNames, check, LightningError, randomOrder, seededRandom, type Span } from '@agent-lightning/core';
+import {
+  attributeNames,
+  check,
+  LightningError,
+  randomOrder,
+  seededRandom,
+  TraceError,
+  type Span,
+} from '@agent-lightning/core';
 import { toAskModel, type AskModel, type TextModel } from '../models/text-model.ts';
 import type { Judgement, JudgeStatistics } from './judge.ts';
 import { readScores, writeComparison } from './comparison-request.ts';
@@ -31,9 +39,14 @@ export interface ComparedRollout {
 
 /** Scores the rollouts of one task against each other. */
 export interface Comparison {
-  /** Returns a score for each rollout, in their order; undefined for each where the judge failed: a part of a group is not comparable. */
+  /**
+   * Returns a score for each rollout, in their order; undefined for each where the judge failed: a part of a group is not comparable.
+   * @throws {TraceError} `reward-missing` where some of the rollouts have no text @throws {ConfigurationError} `option-invalid` where none has one
+   */
   (group: readonly ComparedRollout[]): Promise<readonly (Judgement | undefined)[]>;
   readonly statistics: JudgeStatistics;
+  /** The name of the model that scores, by which its price is found; undefined where a function answers. */
+  readonly model?: string;
 }
 
 /** The groups of which a comparison keeps the scores, the newest. */
@@ -64,13 +77,14 @@ const optionNames: Readonly<Record<keyof ComparisonOptions, true>> = {
  */
 export function compare(options: ComparisonOptions): Comparison {
   check.knownOptions('compare', options, optionNames);
-  const { rubric, name = 'compare', seed = 0, orders = 1, batch = 8, show = showRollout } = options;
+  const { rubric, name = 'compare', seed = 0, orders = 1, batch = 8, show } = options;
   if (typeof rubric !== 'string' || rubric.trim() === '')
     throw check.optionInvalid('compare.rubric', rubric, 'a text that says what makes an answer good');
   check.wholeNumber('compare.seed', seed, 0);
   check.wholeNumber('compare.orders', orders);
   check.wholeNumber('compare.batch', batch, shared + 1);
-  if (typeof show !== 'function') throw check.optionInvalid('compare.show', show, 'a function that returns a text');
+  if (show !== undefined && typeof show !== 'function')
+    throw check.optionInvalid('compare.show', show, 'a function that returns a text');
   const counts = { asked: 0, repeated: 0, failed: 0 };
   const askModel = toAskModel('compare.model', options.model, { part: 'judge' });
   const ask: AskModel = (request) => {
@@ -97,7 +111,8 @@ export function compare(options: ComparisonOptions): Comparison {
 
   return Object.assign(
     async (group: readonly ComparedRollout[]): Promise<readonly (Judgement | undefined)[]> => {
-      const texts = group.map((rollout) => checkText(name, show(rollout)));
+      const texts =
+        show === undefined ? readTexts(name, group) : group.map((rollout) => checkText(name, show(rollout)));
       const tasks = new Set(group.map(({ task }) => JSON.stringify(task)));
       if (tasks.size > 1)
         throw check.optionInvalid(`${name}: a group`, `${tasks.size} tasks`, 'rollouts of one and the same task');
@@ -110,7 +125,10 @@ export function compare(options: ComparisonOptions): Comparison {
         return group.map(() => undefined);
       }
     },
-    { statistics: counts as JudgeStatistics },
+    {
+      statistics: counts as JudgeStatistics,
+      ...(askModel.model !== undefined && { model: askModel.model }),
+    },
   );
 }
 
@@ -135,14 +153,38 @@ async function scoreAll(
     const anchors = pickAnchors(scores);
     const fresh = waiting.splice(0, rules.batch - anchors.length);
     const scored = await scoreBatch(ask, rules, [...anchors, ...fresh], random);
-    // A model scores a batch by what is in it: the answers that were scored before say how this one is shifted.
-    const shift = mean(anchors.map((anchor) => scores.get(anchor)!.score - scored.get(anchor)!.score));
+    const toScale = alignScale(anchors, scores, scored);
     for (const answer of fresh) {
       const { score, feedback } = scored.get(answer)!;
-      scores.set(answer, { score: Math.min(1, Math.max(0, score + shift)), feedback });
+      scores.set(answer, { score: toScale(score), feedback });
     }
   }
-  return scores;
+  return squeezeScores(scores);
+}
+
+/**
+ * Returns the map from the scores of a batch to those before. A model scores a batch by what is in it: the worst and the best answer of those before,
+ * which are in it too, say how its scale is shifted and stretched. Where it does not tell the two apart as they were, the scale is shifted alone.
+ */
+function alignScale(
+  anchors: readonly string[],
+  before: ReadonlyMap<string, Judgement>,
+  now: ReadonlyMap<string, Judgement>,
+): (score: number) => number {
+  const [low = 0, high = low] = anchors.map((anchor) => before.get(anchor)!.score);
+  const [lowNow = 0, highNow = lowNow] = anchors.map((anchor) => now.get(anchor)!.score);
+  if (high > low && highNow > lowNow) return (score) => low + ((score - lowNow) * (high - low)) / (highNow - lowNow);
+  const shift = (low + high - lowNow - highNow) / 2;
+  return (score) => score + shift;
+}
+
+/** Returns scores from 0 to 1; where one is outside, all of them by the same straight line, which keeps their order. */
+function squeezeScores(scores: ReadonlyMap<string, Judgement>): ReadonlyMap<string, Judgement> {
+  const values = [...scores.values()].map(({ score }) => score);
+  const [low, high] = [Math.min(0, ...values), Math.max(1, ...values)];
+  return new Map(
+    [...scores].map(([answer, { score, feedback }]) => [answer, { score: (score - low) / (high - low), feedback }]),
+  );
 }
 
 /** Returns the worst and the best answer so far; none before the first batch. */
@@ -198,8 +240,27 @@ function checkText(name: string, text: unknown): string {
   throw check.optionInvalid(`${name}.show`, text, 'a function that returns a text');
 }
 
-/** Returns what a rollout emitted last, else the last answer of a model. */
-function showRollout({ spans, answer }: ComparedRollout): string {
+/**
+ * Returns what each rollout of a group emitted last, else the last answer of a model.
+ * @throws {TraceError} `reward-missing` when some have neither @throws {ConfigurationError} `option-invalid` when none has any
+ */
+function readTexts(name: string, group: readonly ComparedRollout[]): readonly string[] {
+  const texts = group.map(findText);
+  const without = texts.filter((text) => text === undefined).length;
+  if (without === 0) return texts as readonly string[];
+  if (without < group.length)
+    throw new TraceError(
+      `${name}: ${without} of the ${group.length} rollouts of a group have no captured answer and no emitted object or message, so the group is not compared; let the agent call emitObject(answer) before it ends, or give compare.show`,
+      { code: 'reward-missing' },
+    );
+  throw check.optionInvalid(
+    `${name}: a rollout`,
+    'one without a captured answer and without emitted objects and messages',
+    'one that calls emitObject(answer) before it ends, or give compare.show',
+  );
+}
+
+function findText({ spans, answer }: ComparedRollout): string | undefined {
   const emitted = spans.findLast(
     ({ kind, name, attributes }) =>
       (kind === 'object' && attributes[attributeNames.promptName] === undefined) ||
@@ -207,10 +268,5 @@ function showRollout({ spans, answer }: ComparedRollout): string {
   );
   const text =
     emitted?.attributes[attributeNames.objectJson] ?? emitted?.attributes[attributeNames.messageBody] ?? answer;
-  if (typeof text === 'string') return text;
-  throw check.optionInvalid(
-    'compare: a rollout',
-    'one without a captured answer and without emitted objects and messages',
-    'one that calls emitObject(answer) before it ends, or give compare.show',
-  );
+  return typeof text === 'string' ? text : undefined;
 }

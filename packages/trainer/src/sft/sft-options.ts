@@ -1,5 +1,7 @@
 import {
+  buildDemonstrations,
   check,
+  ConfigurationError,
   type AgentMatch,
   type JsonValue,
   type LightningRLOptions,
@@ -23,7 +25,7 @@ export interface SftSourceOptions {
 
 /** A stronger model, on a server that speaks OpenAI's chat dialect, which answers training rollouts in the place of the policy. */
 export interface SftTeacherOptions {
-  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. */
+  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. It holds no user and password. */
   readonly baseUrl: string;
   /** The server's name of the model. */
   readonly model: string;
@@ -134,6 +136,9 @@ export function resolveSftOptions(options: SftOptions): SftSettings {
   const { minReward, kindOf, learningRate, maxTokens } = options;
   const isOwn = options.from === undefined && options.teacher === undefined;
   const mustBeBetter = isOwn && minReward === undefined;
+  const samples = check.oneOf('sft.samples', options.samples ?? 'trajectory', ['transition', 'trajectory']);
+  const { tokenWeighting = 'rollout' } = options;
+  buildDemonstrations([], { samples, tokenWeighting }); // checks the weighting
   return Object.freeze({
     from: options.from === undefined ? undefined : resolveSource(options.from),
     teacher: options.teacher === undefined ? undefined : resolveTeacher(options.teacher),
@@ -150,8 +155,8 @@ export function resolveSftOptions(options: SftOptions): SftSettings {
     truncated: check.oneOf('sft.truncated', options.truncated ?? 'leave-out', ['train', 'leave-out']),
     dedupe: checkFlag('sft.dedupe', options.dedupe ?? true),
     kindOf: kindOf === undefined ? undefined : checkKindOf(kindOf),
-    samples: check.oneOf('sft.samples', options.samples ?? 'trajectory', ['transition', 'trajectory']),
-    tokenWeighting: options.tokenWeighting ?? 'rollout',
+    samples,
+    tokenWeighting,
     passes: check.wholeNumber('sft.passes', options.passes ?? 1),
     minibatches: check.wholeNumber('sft.minibatches', options.minibatches ?? 1),
     learningRate: learningRate === undefined ? undefined : check.positive('sft.learningRate', learningRate),
@@ -197,9 +202,16 @@ function resolveKeep({ keep, from }: SftOptions): number {
 function resolveSource(from: string | SftSourceOptions): SftSettings['from'] {
   const source = typeof from === 'string' ? { store: from } : from;
   check.knownOptions('sft.from', source, ['store', 'runId', 'modes', 'agentMatch']);
-  const { store, modes = ['train'], agentMatch } = source;
+  const { store, runId, modes = ['train'], agentMatch } = source;
   if (typeof store === 'string' ? store === '' : typeof store?.queryRollouts !== 'function')
     throw check.optionInvalid('sft.from', store, 'a store, or the path of a run directory or of a SQLite file');
+  if (typeof store === 'string' && /^[a-z][a-z0-9+.-]+:\/\//i.test(store))
+    throw new ConfigurationError(
+      'sft.from must be a store, or the path of a run directory or of a SQLite file, not a URL; its value is not shown. Open the store of a database, and give that',
+      { code: 'option-invalid' },
+    );
+  if (runId !== undefined && (typeof runId !== 'string' || runId === ''))
+    throw check.optionInvalid('sft.from.runId', runId, 'the id of a run, or left out for all of them');
   if (!Array.isArray(modes) || modes.length === 0)
     throw check.optionInvalid('sft.from.modes', modes, "at least one of 'train', 'val' and 'test'");
   for (const mode of modes) check.oneOf('sft.from.modes', mode, ['train', 'val', 'test']);
@@ -207,11 +219,23 @@ function resolveSource(from: string | SftSourceOptions): SftSettings['from'] {
   return Object.freeze({ ...source, modes });
 }
 
+function checkTeacherUrl(baseUrl: string): void {
+  const isUrl = typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl);
+  const isSecret = isUrl
+    ? `${new URL(baseUrl).username}${new URL(baseUrl).password}` !== ''
+    : /@/.test(String(baseUrl));
+  if (isSecret)
+    throw new ConfigurationError(
+      'sft.teacher.baseUrl must be a URL such as https://api.openai.com/v1 without a user and a password; its value is not shown. Give the key as sft.teacher.apiKey',
+      { code: 'option-invalid' },
+    );
+  if (!isUrl) throw check.optionInvalid('sft.teacher.baseUrl', baseUrl, 'a URL such as https://api.openai.com/v1');
+}
+
 function resolveTeacher(teacher: SftTeacherOptions): SftTeacherOptions {
   check.knownOptions('sft.teacher', teacher, ['baseUrl', 'model', 'apiKey']);
   const { baseUrl, model, apiKey } = teacher;
-  if (!(typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl)))
-    throw check.optionInvalid('sft.teacher.baseUrl', baseUrl, 'a URL such as https://api.openai.com/v1');
+  checkTeacherUrl(baseUrl);
   if (typeof model !== 'string' || model === '')
     throw check.optionInvalid('sft.teacher.model', model, 'the name of a model');
   if (apiKey !== undefined && typeof apiKey !== 'string')

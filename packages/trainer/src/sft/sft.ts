@@ -40,7 +40,7 @@ export function sft(options: SftOptions = {}): Sft {
   });
 }
 
-/** Returns the options as a run's record has them: without a key, and a store by its place. */
+/** Returns the options as a run's record has them: without a key, also in a URL, and a store by its place. */
 function describeSettings({ from, teacher, ...others }: SftSettings): Readonly<Record<string, unknown>> {
   return {
     ...others,
@@ -51,6 +51,12 @@ function describeSettings({ from, teacher, ...others }: SftSettings): Readonly<R
         ...(from.agentMatch === undefined ? {} : { agentMatch: describeAgentMatch(from.agentMatch) }),
       },
     }),
-    ...(teacher && { teacher: { baseUrl: teacher.baseUrl, model: teacher.model } }),
+    ...(teacher && { teacher: { baseUrl: showUrl(teacher.baseUrl), model: teacher.model } }),
   };
+}
+
+/** Returns a URL without its query, which may hold a key. */
+function showUrl(baseUrl: string): string {
+  const { protocol, host, pathname } = new URL(baseUrl);
+  return `${protocol}//${host}${pathname}`;
 }
