@@ -285,6 +285,18 @@ describe('the server', () => {
     }
   });
 
+  it('answers an address that is none, and goes on', async () => {
+    const url = await start(await createFolder());
+    for (const path of ['//', '//a:b', '///']) {
+      const reply = await askAs(url, path, {});
+      expect(reply.status, path).toBe(400);
+      expect(JSON.parse(reply.body), path).toMatchObject({
+        error: { code: 'request-invalid', field: 'path', message: `${path} is no address` },
+      });
+    }
+    expect(await ask<RunList>(url, '/api/runs')).toMatchObject({ runs: [] });
+  });
+
   it('answers to the loopback’s names only, reads only, and loads nothing from elsewhere', async () => {
     const url = await start(await makeRun(await createFolder(), 'a', []));
     const { port } = new URL(url);
