@@ -25,6 +25,8 @@ export interface RunSummary {
   readonly state: RunState;
   /** `completed`, `converged`, `interrupted`, or why it stopped; absent while it is not known. */
   readonly outcome?: string;
+  /** Says what of its files cannot be read; absent where all can. */
+  readonly problem?: string;
   readonly startedAt?: string;
   readonly algorithm?: string;
   readonly backend?: string;

@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildBatch, toEpisode, type LightningRLOptions } from '@agent-lightning/core';
 import { RunDirectory } from '@agent-lightning/run';
@@ -96,6 +96,30 @@ describe('the runs', () => {
     const killed = await state();
     expect(killed).toMatchObject({ state: 'stopped' });
     expect(killed).not.toHaveProperty('outcome');
+  });
+
+  it('are all there where one of them is odd, which says what is wrong', async () => {
+    const folder = await createFolder();
+    for (const name of ['good', 'broken', 'empty-line', 'lock', 'null', 'folder']) await makeRun(folder, name, steps);
+    const metricsOf = (name: string): string => join(folder, name, 'metrics.jsonl');
+    await writeFile(metricsOf('broken'), `{"step":1,\n${await readFile(metricsOf('good'), 'utf8')}`);
+    await writeFile(metricsOf('empty-line'), '{"step":1}\n');
+    await mkdir(join(folder, 'lock', 'run.lock'));
+    for (const name of ['outcome.json', 'verdict.json']) await writeFile(join(folder, 'null', name), 'null');
+    await rm(metricsOf('folder'));
+    await mkdir(metricsOf('folder'));
+    const url = await start(folder);
+    const { runs } = await ask<RunList>(url, '/api/runs');
+    expect(Object.fromEntries(runs.map(({ id, steps: count, problem }) => [id, [count, problem]]))).toEqual({
+      good: [2, undefined],
+      broken: [2, '1 of the lines of metrics.jsonl cannot be read'],
+      'empty-line': [0, '1 of the lines of metrics.jsonl cannot be read'],
+      lock: [2, undefined],
+      null: [2, undefined],
+      folder: [0, expect.stringContaining('EISDIR')],
+    });
+    for (const name of ['broken', 'empty-line', 'lock', 'null'])
+      expect(await ask(url, `/api/runs/${name}`)).toMatchObject({ state: 'stopped' });
   });
 
   it('give their lines of metrics page by page', async () => {

@@ -2,7 +2,7 @@ import type { LightningStore } from '@agent-lightning/core';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import type { RunDetails, RunSummary } from '../api.ts';
 import { RolloutIndex } from '../rollouts/rollout-index.ts';
-import { describeRun, summarizeRun } from './describe-run.ts';
+import { describeRun, describeUnreadable, summarizeRun } from './describe-run.ts';
 import { listRunDirectories, type RunPlace } from './find-runs.ts';
 import { isTraining } from './is-training.ts';
 import { RunFiles } from './run-files.ts';
@@ -46,7 +46,10 @@ export class DirectoryShelf implements RunShelf {
   async list(): Promise<readonly RunSummary[]> {
     const directories = await listRunDirectories(this.#place);
     const runs = await Promise.all(
-      [...directories].map(([id, directory]) => summarizeRun(id, this.#filesOf(id, directory))),
+      [...directories].map(async ([id, directory]) => {
+        const files = this.#filesOf(id, directory);
+        return await summarizeRun(id, files).catch((error: unknown) => describeUnreadable(id, files, error));
+      }),
     );
     return runs
       .filter((run) => run !== undefined)
