@@ -8,7 +8,7 @@ import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GroupDetails, RolloutDetails, RolloutPage, RunDetails, RunList, TokenDetails } from '../src/api.ts';
 import { startDashboard, type Dashboard, type DashboardOptions } from '../src/index.ts';
-import { config, createFolder, makeRun, runStep } from './make-run.ts';
+import { config, createFolder, makeRun, runStep, scoreFailed } from './make-run.ts';
 
 const open: Dashboard[] = [];
 
@@ -232,8 +232,11 @@ describe('the tokens of a rollout', () => {
       samples: 'trajectory',
       tokenWeighting: 'rollout',
     };
-    const [expected] = buildBatch(episodes, options).samples.filter(({ rolloutId }) => rolloutId === 'run.s1.g0.k0');
+    const [expected] = buildBatch(scoreFailed(episodes), options).samples.filter(
+      ({ rolloutId }) => rolloutId === 'run.s1.g0.k0',
+    );
     expect(shown).toMatchObject({ advantages: 'computed', texts: 'none' });
+    expect(shown.notes).toContain('Of the rollouts of the step, 1 failed and count with the reward -0.5.');
     expect(shown.samples[0]).toMatchObject({
       ids: [1, 3, 4, 5, 6, 2],
       mask: [0, 0, 0, 1, 1, 1],
@@ -280,6 +283,28 @@ describe('the tokens of a rollout', () => {
     const flat = await ask<TokenDetails>(url, '/api/runs/a/rollouts/run.s1.g1.k0/tokens');
     expect(flat).toMatchObject({ advantages: 'none', notes: [expect.stringContaining('its group earned the same')] });
     expect(flat.samples[0]!.mask).toEqual([0, 0, 0, 1, 1, 1]);
+  });
+});
+
+describe('the advantages', () => {
+  it('are not told of a control run: its rewards were shuffled', async () => {
+    const directory = await makeRun(await createFolder(), 'a', steps, { ...config, control: 'shuffled' });
+    const shown = await ask<TokenDetails>(await start(directory), '/api/runs/a/rollouts/run.s1.g0.k0/tokens');
+    expect(shown).toMatchObject({ advantages: 'none', notes: [expect.stringContaining('control run')] });
+    expect(shown.samples).toHaveLength(1);
+  });
+
+  it('are not told of a step that goes on, nor where the run sorted its failures itself', async () => {
+    const directory = await makeRun(await createFolder(), 'a', steps);
+    const path = join(directory, 'metrics.jsonl');
+    const lines = await readFile(path, 'utf8');
+    const url = await start(directory);
+    const notes = async (): Promise<readonly string[]> =>
+      (await ask<TokenDetails>(url, '/api/runs/a/rollouts/run.s1.g0.k0/tokens')).notes;
+    await writeFile(path, lines.replace('"world":0', '"world":1').replace('"unknown":1', '"unknown":0'));
+    expect(await notes()).toEqual([expect.stringContaining('sorted their failures in another way')]);
+    await rm(path);
+    expect(await notes()).toEqual([expect.stringContaining('is not finished')]);
   });
 });
 

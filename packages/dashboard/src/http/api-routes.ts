@@ -88,6 +88,7 @@ function rolloutRoutes(shelf: RunShelf): readonly Route[] {
         {
           store: rollouts.store,
           config: (await files?.record())?.config,
+          metrics: (await files?.metrics()) ?? [],
           excerpts: directory === undefined ? [] : await readExcerpts(directory),
           texts: directory === undefined ? none : await textsOf(directory),
           idsOfStep: (step) =>
