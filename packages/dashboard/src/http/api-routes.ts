@@ -114,7 +114,9 @@ function groupRoutes(shelf: RunShelf): readonly Route[] {
         const entries = rollouts.index.entries();
         const chosen =
           steps === null ? entries : entries.filter(({ step = -1 }) => step >= steps[0] && step <= steps[1]);
-        const groups = listGroups(chosen).filter(
+        const lines = (await (await shelf.files(run!))?.metrics()) ?? [];
+        const failureRewards = new Map(lines.map(({ step, failureReward }) => [step, failureReward]));
+        const groups = listGroups(chosen, failureRewards).filter(
           ({ deviation = 0 }) => signal === '' || (signal === 'some') === deviation > 0,
         );
         return {

@@ -129,7 +129,7 @@ export class RunFiles {
 }
 
 /** The members of a line of metrics without which nothing can be shown of it. */
-const numbersOfLine = ['step', 'rollouts', 'failed', 'wallSeconds'] as const;
+const numbersOfLine = ['step', 'rollouts', 'failed', 'failureReward', 'wallSeconds'] as const;
 const objectsOfLine = ['reward', 'failures', 'failureKinds', 'idleShare', 'seconds'] as const;
 
 /** Reads a line of metrics; undefined for a text that is none. */
