@@ -1,14 +1,15 @@
 import { request } from 'node:http';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildBatch, toEpisode, type LightningRLOptions } from '@agent-lightning/core';
+import { buildBatch, StoreError, toEpisode, type LightningRLOptions } from '@agent-lightning/core';
 import { RunDirectory } from '@agent-lightning/run';
 import { MemoryStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GroupDetails, RolloutDetails, RolloutPage, RunDetails, RunList, TokenDetails } from '../src/api.ts';
+import { RolloutIndex } from '../src/rollouts/rollout-index.ts';
 import { startDashboard, type Dashboard, type DashboardOptions } from '../src/index.ts';
-import { config, createFolder, makeRun, runStep, scoreFailed } from './make-run.ts';
+import { config, createFolder, makeRun, rewardSpan, runStep, scoreFailed } from './make-run.ts';
 
 const open: Dashboard[] = [];
 
@@ -169,6 +170,68 @@ describe('the rollouts', () => {
       total = (await ask<RolloutPage>(url, '/api/runs/store/rollouts?status=succeeded')).total;
     }
     await reader.cancel();
+    await store.close();
+  });
+
+  it('are those of the new run where its directory was made anew', async () => {
+    const folder = await createFolder();
+    const directory = await makeRun(folder, 'a', steps);
+    const url = await start(folder);
+    expect(await ask(url, '/api/runs/a/rollouts')).toMatchObject({ total: 12 });
+    await rm(directory, { recursive: true });
+    await makeRun(folder, 'a', [[[1, 0]]]);
+    expect(await ask(url, '/api/runs/a/rollouts')).toMatchObject({ total: 2 });
+  });
+
+  it('show the rewards that were written after they had ended, when their step has its line of metrics', async () => {
+    const directory = await makeRun(await createFolder(), 'a', [[[1, undefined]]]);
+    const path = join(directory, 'metrics.jsonl');
+    const lines = await readFile(path, 'utf8');
+    await writeFile(path, '');
+    const url = await start(directory);
+    const rewards = async (): Promise<readonly (number | undefined)[]> =>
+      (await ask<RolloutPage>(url, '/api/runs/a/rollouts?status=succeeded')).items.map(({ reward }) => reward);
+    expect(await rewards()).toEqual([1]);
+    const store = await openSqliteStore({
+      path: join(directory, 'store.sqlite'),
+      watchdogIntervalMs: 0,
+      thread: false,
+    });
+    await store.addReward('run.s1.g0.k0', rewardSpan(0.25));
+    await store.close();
+    const events = await fetch(`${url}/api/events?run=a`);
+    const reader = events.body!.pipeThrough(new TextDecoderStream()).getReader();
+    await writeFile(path, lines);
+    let text = '';
+    while (!text.includes('event: rollouts')) text += (await reader.read()).value ?? '';
+    await reader.cancel();
+    expect(await rewards()).toEqual([0.25]);
+  });
+
+  it('are read again after a read that failed', async () => {
+    const store = new MemoryStore({ watchdogIntervalMs: 0 });
+    await runStep(store, 1, [[1, 0]]);
+    const query = store.queryRollouts.bind(store);
+    let failures = 1;
+    store.queryRollouts = async (...given) => {
+      if (failures-- > 0) throw new StoreError('the store is away', { code: 'store-unavailable' });
+      return await query(...given);
+    };
+    const url = await start({ store, title: 'memory' });
+    expect(failures).toBe(0); // the list is read from the beginning on
+    expect(await ask(url, '/api/runs/store/rollouts')).toMatchObject({ total: 2 });
+    await store.close();
+  });
+
+  it('whose store does not answer hold up no request after the dashboard is closed', async () => {
+    const store = new MemoryStore({ watchdogIntervalMs: 0 });
+    const gate = Promise.withResolvers<Awaited<ReturnType<typeof store.queryRollouts>>>();
+    store.queryRollouts = async () => await gate.promise;
+    const index = new RolloutIndex(store);
+    const [waiting, closing] = [index.whenComplete(), index.close()];
+    await expect(waiting).rejects.toMatchObject({ code: 'store-closed' });
+    gate.resolve({ items: [] });
+    await closing;
     await store.close();
   });
 

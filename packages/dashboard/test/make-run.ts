@@ -109,6 +109,20 @@ export async function runStep(store: LightningStore, step: number, rewards: Step
   );
 }
 
+/** Makes the span of a reward. */
+export function rewardSpan(reward: number): SpanInput {
+  return {
+    traceId: 'a'.repeat(32),
+    spanId: 'd'.repeat(16),
+    kind: 'reward',
+    name: 'reward',
+    startTimeMs: 1_000,
+    endTimeMs: 1_500,
+    status: { code: 'ok' },
+    attributes: rewardAttributes({ right: reward }),
+  };
+}
+
 function spansOf(reward: number | undefined, seed: number): readonly SpanInput[] {
   const base = { traceId: 'a'.repeat(32), startTimeMs: 1_000, endTimeMs: 1_500, status: { code: 'ok' } as const };
   const response = Int32Array.of(5, 6 + (seed % 3), 2);
