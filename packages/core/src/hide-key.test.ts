@@ -28,6 +28,12 @@ describe('hideKey', () => {
     expect([hideKey('a text', undefined), hideKey('a text', '')]).toEqual(['a text', 'a text']);
   });
 
+  it('leaves a text alone whose words a placeholder of a key is among', () => {
+    const text = 'tool_choice must be auto, none or required';
+    expect(hideKey(text, 'none')).toBe(text);
+    expect(hideKey('the key sk-12345 is wrong', 'sk-12345')).toBe('the key [key] is wrong'); // 8 characters
+  });
+
   it('leaves no key in any JSON of it', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 8, maxLength: 40, unit: letter }), fc.string(), (secret, around) => {

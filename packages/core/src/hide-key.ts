@@ -1,9 +1,13 @@
+/** A shorter key, such as `EMPTY` or `none`, is no secret, and may be a word of an answer. */
+const shortestKey = 8;
+
 /**
  * Returns a text that a server wrote without the key that it was given: some repeat a key that they reject. The key is found as it is, as an address
- * has it, and as JSON may have it. Hide it before a text is cut, or a part of it could stay.
+ * has it, and as JSON may have it. Hide it before a text is cut, or a part of it could stay. A key of fewer than 8 characters
+ * is no secret, and stays.
  */
 export function hideKey(text: string, apiKey: string | undefined): string {
-  if (apiKey === undefined || apiKey === '') return text;
+  if (apiKey === undefined || apiKey.length < shortestKey) return text;
   return text.replaceAll(writtenForms(apiKey), '[key]');
 }
 

@@ -25,6 +25,8 @@ export interface RunSummary {
   readonly state: RunState;
   /** `completed`, `converged`, `interrupted`, or why it stopped; absent while it is not known. */
   readonly outcome?: string;
+  /** Says what of its files cannot be read; absent where all can. */
+  readonly problem?: string;
   readonly startedAt?: string;
   readonly algorithm?: string;
   readonly backend?: string;
@@ -74,6 +76,8 @@ export interface RolloutEntry {
   /** The reward that the rollout earned; absent for one that failed. */
   readonly reward?: number;
   readonly failure?: string;
+  /** Says who ended it without success: a failure of the world has no reward, and any other counts with the failure reward of its step. */
+  readonly failureKind?: 'policy' | 'world' | 'unknown';
   readonly attempts: number;
   readonly createdAtMs: number;
   /** From enqueueing to the end. */
@@ -172,9 +176,11 @@ export interface GroupEntry {
   readonly size: number;
   readonly failed: number;
   readonly unfinished: number;
+  /** The rewards that were earned, the highest first. */
   readonly rewards: readonly number[];
+  /** The mean of the rewards that count: those that were earned, and the failure reward of each rollout that the world did not make fail. */
   readonly mean?: number;
-  /** Population standard deviation of the rewards; 0 means that the group teaches nothing by its rewards. */
+  /** Population standard deviation of the rewards that count; 0 means that the group teaches nothing by its rewards. */
   readonly deviation?: number;
 }
 

@@ -1,14 +1,15 @@
 import { request } from 'node:http';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildBatch, toEpisode, type LightningRLOptions } from '@agent-lightning/core';
+import { buildBatch, StoreError, toEpisode, type LightningRLOptions } from '@agent-lightning/core';
 import { RunDirectory } from '@agent-lightning/run';
 import { MemoryStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GroupDetails, RolloutDetails, RolloutPage, RunDetails, RunList, TokenDetails } from '../src/api.ts';
+import { RolloutIndex } from '../src/rollouts/rollout-index.ts';
 import { startDashboard, type Dashboard, type DashboardOptions } from '../src/index.ts';
-import { config, createFolder, makeRun, runStep } from './make-run.ts';
+import { config, createFolder, makeRun, rewardSpan, runStep, scoreFailed } from './make-run.ts';
 
 const open: Dashboard[] = [];
 
@@ -98,6 +99,30 @@ describe('the runs', () => {
     expect(killed).not.toHaveProperty('outcome');
   });
 
+  it('are all there where one of them is odd, which says what is wrong', async () => {
+    const folder = await createFolder();
+    for (const name of ['good', 'broken', 'empty-line', 'lock', 'null', 'folder']) await makeRun(folder, name, steps);
+    const metricsOf = (name: string): string => join(folder, name, 'metrics.jsonl');
+    await writeFile(metricsOf('broken'), `{"step":1,\n${await readFile(metricsOf('good'), 'utf8')}`);
+    await writeFile(metricsOf('empty-line'), '{"step":1}\n');
+    await mkdir(join(folder, 'lock', 'run.lock'));
+    for (const name of ['outcome.json', 'verdict.json']) await writeFile(join(folder, 'null', name), 'null');
+    await rm(metricsOf('folder'));
+    await mkdir(metricsOf('folder'));
+    const url = await start(folder);
+    const { runs } = await ask<RunList>(url, '/api/runs');
+    expect(Object.fromEntries(runs.map(({ id, steps: count, problem }) => [id, [count, problem]]))).toEqual({
+      good: [2, undefined],
+      broken: [2, '1 of the lines of metrics.jsonl cannot be read'],
+      'empty-line': [0, '1 of the lines of metrics.jsonl cannot be read'],
+      lock: [2, undefined],
+      null: [2, undefined],
+      folder: [0, expect.stringContaining('EISDIR')],
+    });
+    for (const name of ['broken', 'empty-line', 'lock', 'null'])
+      expect(await ask(url, `/api/runs/${name}`)).toMatchObject({ state: 'stopped' });
+  });
+
   it('give their lines of metrics page by page', async () => {
     const url = await start(await makeRun(await createFolder(), 'a', steps));
     expect(await ask(url, '/api/runs/a/metrics?limit=1')).toMatchObject({ lines: [{ step: 1, failed: 1 }], next: 1 });
@@ -145,6 +170,68 @@ describe('the rollouts', () => {
       total = (await ask<RolloutPage>(url, '/api/runs/store/rollouts?status=succeeded')).total;
     }
     await reader.cancel();
+    await store.close();
+  });
+
+  it('are those of the new run where its directory was made anew', async () => {
+    const folder = await createFolder();
+    const directory = await makeRun(folder, 'a', steps);
+    const url = await start(folder);
+    expect(await ask(url, '/api/runs/a/rollouts')).toMatchObject({ total: 12 });
+    await rm(directory, { recursive: true });
+    await makeRun(folder, 'a', [[[1, 0]]]);
+    expect(await ask(url, '/api/runs/a/rollouts')).toMatchObject({ total: 2 });
+  });
+
+  it('show the rewards that were written after they had ended, when their step has its line of metrics', async () => {
+    const directory = await makeRun(await createFolder(), 'a', [[[1, undefined]]]);
+    const path = join(directory, 'metrics.jsonl');
+    const lines = await readFile(path, 'utf8');
+    await writeFile(path, '');
+    const url = await start(directory);
+    const rewards = async (): Promise<readonly (number | undefined)[]> =>
+      (await ask<RolloutPage>(url, '/api/runs/a/rollouts?status=succeeded')).items.map(({ reward }) => reward);
+    expect(await rewards()).toEqual([1]);
+    const store = await openSqliteStore({
+      path: join(directory, 'store.sqlite'),
+      watchdogIntervalMs: 0,
+      thread: false,
+    });
+    await store.addReward('run.s1.g0.k0', rewardSpan(0.25));
+    await store.close();
+    const events = await fetch(`${url}/api/events?run=a`);
+    const reader = events.body!.pipeThrough(new TextDecoderStream()).getReader();
+    await writeFile(path, lines);
+    let text = '';
+    while (!text.includes('event: rollouts')) text += (await reader.read()).value ?? '';
+    await reader.cancel();
+    expect(await rewards()).toEqual([0.25]);
+  });
+
+  it('are read again after a read that failed', async () => {
+    const store = new MemoryStore({ watchdogIntervalMs: 0 });
+    await runStep(store, 1, [[1, 0]]);
+    const query = store.queryRollouts.bind(store);
+    let failures = 1;
+    store.queryRollouts = async (...given) => {
+      if (failures-- > 0) throw new StoreError('the store is away', { code: 'store-unavailable' });
+      return await query(...given);
+    };
+    const url = await start({ store, title: 'memory' });
+    expect(failures).toBe(0); // the list is read from the beginning on
+    expect(await ask(url, '/api/runs/store/rollouts')).toMatchObject({ total: 2 });
+    await store.close();
+  });
+
+  it('whose store does not answer hold up no request after the dashboard is closed', async () => {
+    const store = new MemoryStore({ watchdogIntervalMs: 0 });
+    const gate = Promise.withResolvers<Awaited<ReturnType<typeof store.queryRollouts>>>();
+    store.queryRollouts = async () => await gate.promise;
+    const index = new RolloutIndex(store);
+    const [waiting, closing] = [index.whenComplete(), index.close()];
+    await expect(waiting).rejects.toMatchObject({ code: 'store-closed' });
+    gate.resolve({ items: [] });
+    await closing;
     await store.close();
   });
 
@@ -208,8 +295,11 @@ describe('the tokens of a rollout', () => {
       samples: 'trajectory',
       tokenWeighting: 'rollout',
     };
-    const [expected] = buildBatch(episodes, options).samples.filter(({ rolloutId }) => rolloutId === 'run.s1.g0.k0');
+    const [expected] = buildBatch(scoreFailed(episodes), options).samples.filter(
+      ({ rolloutId }) => rolloutId === 'run.s1.g0.k0',
+    );
     expect(shown).toMatchObject({ advantages: 'computed', texts: 'none' });
+    expect(shown.notes).toContain('Of the rollouts of the step, 1 failed and count with the reward -0.5.');
     expect(shown.samples[0]).toMatchObject({
       ids: [1, 3, 4, 5, 6, 2],
       mask: [0, 0, 0, 1, 1, 1],
@@ -259,6 +349,28 @@ describe('the tokens of a rollout', () => {
   });
 });
 
+describe('the advantages', () => {
+  it('are not told of a control run: its rewards were shuffled', async () => {
+    const directory = await makeRun(await createFolder(), 'a', steps, { ...config, control: 'shuffled' });
+    const shown = await ask<TokenDetails>(await start(directory), '/api/runs/a/rollouts/run.s1.g0.k0/tokens');
+    expect(shown).toMatchObject({ advantages: 'none', notes: [expect.stringContaining('control run')] });
+    expect(shown.samples).toHaveLength(1);
+  });
+
+  it('are not told of a step that goes on, nor where the run sorted its failures itself', async () => {
+    const directory = await makeRun(await createFolder(), 'a', steps);
+    const path = join(directory, 'metrics.jsonl');
+    const lines = await readFile(path, 'utf8');
+    const url = await start(directory);
+    const notes = async (): Promise<readonly string[]> =>
+      (await ask<TokenDetails>(url, '/api/runs/a/rollouts/run.s1.g0.k0/tokens')).notes;
+    await writeFile(path, lines.replace('"world":0', '"world":1').replace('"unknown":1', '"unknown":0'));
+    expect(await notes()).toEqual([expect.stringContaining('sorted their failures in another way')]);
+    await rm(path);
+    expect(await notes()).toEqual([expect.stringContaining('is not finished')]);
+  });
+});
+
 describe('the server', () => {
   it('names the field that is wrong', async () => {
     const url = await start(await makeRun(await createFolder(), 'a', steps));
@@ -283,6 +395,18 @@ describe('the server', () => {
         error: { field, message: expect.stringContaining(message) },
       });
     }
+  });
+
+  it('answers an address that is none, and goes on', async () => {
+    const url = await start(await createFolder());
+    for (const path of ['//', '//a:b', '///']) {
+      const reply = await askAs(url, path, {});
+      expect(reply.status, path).toBe(400);
+      expect(JSON.parse(reply.body), path).toMatchObject({
+        error: { code: 'request-invalid', field: 'path', message: `${path} is no address` },
+      });
+    }
+    expect(await ask<RunList>(url, '/api/runs')).toMatchObject({ runs: [] });
   });
 
   it('answers to the loopback’s names only, reads only, and loads nothing from elsewhere', async () => {

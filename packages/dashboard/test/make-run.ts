@@ -10,7 +10,7 @@ import {
   type Rollout,
   type SpanInput,
 } from '@agent-lightning/core';
-import { createStepMetrics, summariseRewards } from '@agent-lightning/run';
+import { createStepMetrics, FailureScoring, summariseRewards, type RunConfig } from '@agent-lightning/run';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { afterEach } from 'vitest';
 
@@ -43,13 +43,21 @@ export const config = {
 /** The rewards of a step's groups; undefined is a rollout that fails. */
 export type StepRewards = readonly (readonly (number | undefined)[])[];
 
+/** The reward with which failed rollouts count. */
+export const failureReward = -0.5;
+
 /** Writes a run directory with a store, as a run leaves it: one file after the other, by the store's own operations. */
-export async function makeRun(folder: string, name: string, steps: readonly StepRewards[]): Promise<string> {
+export async function makeRun(
+  folder: string,
+  name: string,
+  steps: readonly StepRewards[],
+  options: RunConfig = config,
+): Promise<string> {
   const directory = join(folder, name);
   await mkdir(directory, { recursive: true });
   await writeFile(
     join(directory, 'run.json'),
-    JSON.stringify({ format: 1, runId: 'run', startedAt: '2026-11-29T10:00:00.000Z', config }),
+    JSON.stringify({ format: 1, runId: 'run', startedAt: '2026-11-29T10:00:00.000Z', config: options }),
   );
   const store = await openSqliteStore({
     path: join(directory, 'store.sqlite'),
@@ -59,10 +67,15 @@ export async function makeRun(folder: string, name: string, steps: readonly Step
   });
   const lines: string[] = [];
   for (const [index, rewards] of steps.entries())
-    lines.push(JSON.stringify(toLine(index + 1, await runStep(store, index + 1, rewards))));
+    lines.push(JSON.stringify(toLine(index + 1, scoreFailed(await runStep(store, index + 1, rewards)))));
   await store.close();
   await writeFile(join(directory, 'metrics.jsonl'), lines.map((line) => `${line}\n`).join(''));
   return directory;
+}
+
+/** Gives failed rollouts the reward with which they count. */
+export function scoreFailed(episodes: readonly Episode[]): readonly Episode[] {
+  return new FailureScoring({ failureReward }).score(episodes);
 }
 
 /** Runs the rollouts of a step to their end, and returns their episodes. */
@@ -94,6 +107,20 @@ export async function runStep(store: LightningStore, step: number, rewards: Step
       spans.filter(({ rolloutId }) => rolloutId === rollout.rolloutId),
     ),
   );
+}
+
+/** Makes the span of a reward. */
+export function rewardSpan(reward: number): SpanInput {
+  return {
+    traceId: 'a'.repeat(32),
+    spanId: 'd'.repeat(16),
+    kind: 'reward',
+    name: 'reward',
+    startTimeMs: 1_000,
+    endTimeMs: 1_500,
+    status: { code: 'ok' },
+    attributes: rewardAttributes({ right: reward }),
+  };
 }
 
 function spansOf(reward: number | undefined, seed: number): readonly SpanInput[] {
@@ -139,7 +166,7 @@ function toLine(step: number, episodes: readonly Episode[]): object {
     reward: summariseRewards(episodes, undefined),
     answers: undefined,
     validation: undefined,
-    failureReward: 0,
+    failureReward,
     load: { queueDepth: 0, idleShare: { trainer: 0.5, samplers: 0.25 }, samplingSeconds: 1 },
     seconds: { rollout: 1, convert: 0, train: 1, publish: 0, validate: 0, checkpoint: 0 },
     wallSeconds: step * 2,

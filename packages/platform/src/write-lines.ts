@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
@@ -5,17 +6,24 @@ import { BackendError, ConfigurationError } from '@agent-lightning/core';
 import { moveIntoPlace } from './move-into-place.ts';
 
 /**
- * Writes lines into a file, which appears whole or not at all. Returns how many there were.
+ * Writes lines into a file, which appears whole or not at all. Returns how many there were. An error of the lines themselves is thrown as it is.
  * @throws {ConfigurationError} `option-invalid` when the file cannot be written
  * @throws {BackendError} `disk-full`
  */
 export async function writeLines(path: string, lines: AsyncIterable<string>): Promise<number> {
-  const partial = `${path}.${process.pid}.partial`;
+  // The name is its own: what a killed process left, and another call for the same path, are in nobody's way.
+  const partial = `${path}.${process.pid}-${randomBytes(6).toString('hex')}.partial`;
   let count = 0;
+  let failure: { readonly error: unknown } | undefined;
   async function* countLines(): AsyncGenerator<string> {
-    for await (const line of lines) {
-      yield line;
-      count += 1;
+    try {
+      for await (const line of lines) {
+        yield line;
+        count += 1;
+      }
+    } catch (error) {
+      failure = { error };
+      throw error;
     }
   }
   const stream = createWriteStream(partial, { flags: 'wx', flush: true });
@@ -27,7 +35,8 @@ export async function writeLines(path: string, lines: AsyncIterable<string>): Pr
     // A stream that is closed before it is open makes its file all the same.
     if (!stream.closed) await new Promise<void>((done) => stream.once('close', () => done()));
     await rm(partial, { force: true });
-    throw (error as NodeJS.ErrnoException).syscall === undefined ? error : toWriteError(path, error);
+    const isOfTheFile = failure?.error !== error && (error as NodeJS.ErrnoException).syscall !== undefined;
+    throw isOfTheFile ? toWriteError(path, error) : error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -28,6 +28,25 @@ it.each([0, 3])('leaves nothing where its lines end with an error after %i', asy
   const error = new RangeError('the store is gone');
   await expect(writeLines(join(folder, 'out.jsonl'), linesOf(count, error))).rejects.toBe(error);
   expect(readdirSync(folder)).toEqual([]);
+});
+
+it('is not held up by what a killed process of the same number left', async () => {
+  const left = join(folder, `out.jsonl.${process.pid}.partial`);
+  writeFileSync(left, 'half a li');
+  expect(await writeLines(join(folder, 'out.jsonl'), linesOf(2))).toBe(2);
+  expect(readFileSync(left, 'utf8')).toBe('half a li');
+});
+
+it('writes the same path twice at once, and one of the two is there whole', async () => {
+  const path = join(folder, 'out.jsonl');
+  expect(await Promise.all([writeLines(path, linesOf(3)), writeLines(path, linesOf(3))])).toEqual([3, 3]);
+  expect(readFileSync(path, 'utf8')).toBe('0\n1\n2\n');
+  expect(readdirSync(folder)).toEqual(['out.jsonl']);
+});
+
+it('throws an error of the system that the lines met as it is: the file is not to blame', async () => {
+  const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', syscall: 'connect' });
+  await expect(writeLines(join(folder, 'out.jsonl'), linesOf(1, error))).rejects.toBe(error);
 });
 
 it('says which folder it needs', async () => {

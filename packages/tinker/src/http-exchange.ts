@@ -71,7 +71,8 @@ export async function exchange(
       arrived: true,
       status,
       headers,
-      json: parse(hideKey(await response.text(), options.apiKey)),
+      // What the server says becomes errors, which agents, spans and logs get.
+      json: parse(LightningError.hideKey(await response.text(), options.apiKey)),
       protobuf: undefined,
     };
   } catch (error) {
@@ -79,14 +80,6 @@ export async function exchange(
     const problem = describeFailure(error);
     return { arrived: false, problem, timedOut: timeout.aborted, unsent: unsentCodes.has(problem) };
   }
-}
-
-/** A shorter key, such as `EMPTY`, is no secret, and may be a word of an answer. */
-const shortestKey = 8;
-
-/** Takes the key out of what a server says: its words become errors, which agents, spans and logs get. */
-function hideKey(text: string, apiKey: string | undefined): string {
-  return apiKey === undefined || apiKey.length < shortestKey ? text : LightningError.hideKey(text, apiKey);
 }
 
 /** Sends a request and returns the response itself, for bodies that are streamed. The key goes into a header and nowhere else. */

@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { MetricsPage, RolloutPage, GroupPage, RunList } from '../api.ts';
 import { countRollouts, filterRollouts, listGroups } from '../rollouts/filter-rollouts.ts';
 import { readGroup } from '../rollouts/read-group.ts';
@@ -88,6 +90,7 @@ function rolloutRoutes(shelf: RunShelf): readonly Route[] {
         {
           store: rollouts.store,
           config: (await files?.record())?.config,
+          metrics: (await files?.metrics()) ?? [],
           excerpts: directory === undefined ? [] : await readExcerpts(directory),
           texts: directory === undefined ? none : await textsOf(directory),
           idsOfStep: (step) =>
@@ -113,7 +116,9 @@ function groupRoutes(shelf: RunShelf): readonly Route[] {
         const entries = rollouts.index.entries();
         const chosen =
           steps === null ? entries : entries.filter(({ step = -1 }) => step >= steps[0] && step <= steps[1]);
-        const groups = listGroups(chosen).filter(
+        const lines = (await (await shelf.files(run!))?.metrics()) ?? [];
+        const failureRewards = new Map(lines.map(({ step, failureReward }) => [step, failureReward]));
+        const groups = listGroups(chosen, failureRewards).filter(
           ({ deviation = 0 }) => signal === '' || (signal === 'some') === deviation > 0,
         );
         return {
@@ -136,13 +141,19 @@ function isId(text: string): boolean {
   return /^[A-Za-z0-9._:-]{1,200}$/.test(text);
 }
 
-const kept = new Map<string, { readonly texts: Promise<TokenTexts>; readonly isFinal: boolean }>();
+/** The most tokenizers in memory; the one that was read first is forgotten first. */
+const mostTokenizers = 4;
+const tokenizers = new Map<string, { readonly mark: string; readonly texts: TokenTexts }>();
 
-/** Finds the texts of a run's tokens; a tokenizer is read once, and looked for again while the run has none. */
+/** Finds the texts of a run's tokens; a tokenizer is read once for each state of its file, and looked for again while the run has none. */
 async function textsOf(directory: string): Promise<TokenTexts> {
-  const known = kept.get(directory);
-  if (known?.isFinal === true) return await known.texts;
+  const file = await stat(join(directory, 'model', 'tokenizer.json')).catch(() => undefined); // there is none yet
+  const mark = file === undefined ? '' : `${file.ino} ${file.size} ${file.mtimeMs}`;
+  const known = tokenizers.get(directory);
+  if (known?.mark === mark) return known.texts;
+  tokenizers.delete(directory);
   const texts = await findTokenTexts(directory);
-  kept.set(directory, { texts: Promise.resolve(texts), isFinal: texts.source === 'tokenizer' });
+  if (texts.source === 'tokenizer') tokenizers.set(directory, { mark, texts });
+  for (const oldest of [...tokenizers.keys()].slice(0, -mostTokenizers)) tokenizers.delete(oldest);
   return texts;
 }

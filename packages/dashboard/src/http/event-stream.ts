@@ -49,6 +49,6 @@ async function readStates(
   const rollouts = await shelf.rollouts(run);
   return [
     ['run', await shelf.mark(run)],
-    ...(rollouts === undefined ? [] : ([['rollouts', String(rollouts.index.version)]] as const)),
+    ...(rollouts === undefined ? [] : ([['rollouts', `${rollouts.index.serial} ${rollouts.index.version}`]] as const)),
   ];
 }

@@ -29,7 +29,7 @@ export async function serve(shelf: RunShelf, port: number): Promise<Listening> {
   const routes = createRoutes(shelf);
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(safeHeaders)) response.setHeader(name, value);
-    void answer(request, response, { app, routes, shelf });
+    answer(request, response, { app, routes, shelf }).catch(() => response.destroy()); // not even the error could be sent
   });
   await listen(server, port);
   const { port: bound } = server.address() as AddressInfo;
@@ -65,30 +65,38 @@ interface Parts {
   readonly shelf: RunShelf;
 }
 
-async function answer(
-  request: IncomingMessage,
+async function answer(request: IncomingMessage, response: ServerResponse, parts: Parts): Promise<void> {
+  try {
+    const problem = findProblem(request);
+    if (problem !== undefined) return sendJson(response, problem.status, errorReply(problem.code, problem.message));
+    const url = readAddress(request.url ?? '/');
+    if (url === undefined)
+      return sendJson(response, 400, errorReply('request-invalid', `${request.url} is no address`, 'path'));
+    await answerAt(url, response, parts);
+  } catch (error) {
+    if (response.headersSent) throw error;
+    const code = LightningError.isInstance(error) ? error.code : 'unknown';
+    sendJson(response, 500, errorReply(code, error instanceof Error ? error.message : String(error)));
+  }
+}
+
+/** Reads the address of a request; undefined for one that is none, such as `//`. */
+function readAddress(target: string): URL | undefined {
+  return URL.parse(target, 'http://localhost') ?? undefined;
+}
+
+async function answerAt(
+  { pathname, searchParams }: URL,
   response: ServerResponse,
   { app, routes, shelf }: Parts,
 ): Promise<void> {
-  const problem = findProblem(request);
-  if (problem !== undefined) return sendJson(response, problem.status, errorReply(problem.code, problem.message));
-  const url = new URL(request.url ?? '/', 'http://localhost');
-  if (url.pathname === '/api/events') return streamEvents(shelf, url.searchParams.get('run'), response);
-  if (!url.pathname.startsWith('/api/')) return sendFile(response, app, url.pathname);
-  const found = findRoute(routes, url.pathname);
+  if (pathname === '/api/events') return streamEvents(shelf, searchParams.get('run'), response);
+  if (!pathname.startsWith('/api/')) return sendFile(response, app, pathname);
+  const found = findRoute(routes, pathname);
   if (found === undefined)
-    return sendJson(response, 404, errorReply('not-found', `there is no route ${url.pathname}`, 'path'));
-  try {
-    const { status, body } = await found.route.answer(found.names, url.searchParams);
-    sendJson(response, status, body);
-  } catch (error) {
-    const isOurs = LightningError.isInstance(error);
-    sendJson(
-      response,
-      500,
-      errorReply(isOurs ? error.code : 'unknown', error instanceof Error ? error.message : String(error)),
-    );
-  }
+    return sendJson(response, 404, errorReply('not-found', `there is no route ${pathname}`, 'path'));
+  const { status, body } = await found.route.answer(found.names, searchParams);
+  sendJson(response, status, body);
 }
 
 /** Finds a reason not to answer: a name that is not the loopback's (DNS rebinding), another site's page, a method that would write. */
@@ -112,8 +120,9 @@ function findProblem({
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body).replaceAll(turnsText, '\uFFFD'); // before the head: what is not JSON is answered with an error
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
-  response.end(JSON.stringify(body).replaceAll(turnsText, '\uFFFD'));
+  response.end(text);
 }
 
 /** Sends a file of the app; every other path is a page, which the app itself draws. */

@@ -18,6 +18,8 @@ export interface ComputedSample {
 export function findBatchOptions(config: RunConfig | undefined): LightningRLOptions | string {
   const read = (name: string): unknown => config?.[`algorithm.${name}`];
   if (read('name') !== 'grpo') return 'The run was not trained by GRPO, so its tokens have no advantage.';
+  if (config?.['control'] === 'shuffled')
+    return 'This is a control run: it trained with rewards that were shuffled among the rollouts, which is not kept, so the advantages cannot be computed again.';
   if (read('estimator') === 'gae') return 'The advantages came from a critic, whose values are not kept.';
   const [credit, intermediate] = [readJson(read('credit')), readJson(read('intermediate'))];
   if (typeof credit === 'string' && credit.startsWith('a function'))

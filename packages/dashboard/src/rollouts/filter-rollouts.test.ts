@@ -67,15 +67,23 @@ describe('filterRollouts', () => {
 });
 
 describe('listGroups', () => {
+  const common = { mode: 'train', task: 'q', attempts: 1, createdAtMs: 0, step: 3, group: 'g' } as const;
+  const earned = (id: string, reward: number): RolloutEntry => ({ ...common, id, status: 'succeeded', reward });
+  const failed = (id: string, failureKind: 'unknown' | 'policy' | 'world'): RolloutEntry => ({
+    ...common,
+    id,
+    status: 'failed',
+    failure: 'E',
+    failureKind,
+  });
+  const failureRewards = new Map([[3, -1]]);
+
   it('counts the rewards, the failed and the unfinished of each group', () => {
-    const common = { mode: 'train', task: 'q', attempts: 1, createdAtMs: 0, step: 3 } as const;
-    const [group, ...others] = listGroups([
-      { ...common, id: 'a', group: 'g', status: 'succeeded', reward: 1 },
-      { ...common, id: 'b', group: 'g', status: 'succeeded', reward: 0 },
-      { ...common, id: 'c', group: 'g', status: 'failed', failure: 'E' },
-      { ...common, id: 'd', group: 'g', status: 'running' },
-      { ...common, id: 'e', status: 'succeeded', reward: 1 },
-    ]);
+    const { group: _, ...alone } = earned('e', 1);
+    const [group, ...others] = listGroups(
+      [earned('a', 1), earned('b', 0), failed('c', 'world'), { ...common, id: 'd', status: 'running' }, alone],
+      failureRewards,
+    );
     expect(others).toEqual([]);
     expect(group).toEqual({
       id: 'g',
@@ -88,5 +96,16 @@ describe('listGroups', () => {
       mean: 0.5,
       deviation: 0.5,
     });
+  });
+
+  it.each([
+    ['the failure reward of its step', [earned('a', 1), failed('b', 'unknown')], failureRewards, 0, 1],
+    ['that of the policy, too', [earned('a', 1), failed('b', 'policy')], failureRewards, 0, 1],
+    ['nothing where the world made it fail', [earned('a', 1), failed('b', 'world')], failureRewards, 1, 0],
+    ['the same where all failed', [failed('a', 'policy'), failed('b', 'unknown')], failureRewards, -1, 0],
+    ['0 where the step has no line of metrics', [earned('a', 1), failed('b', 'unknown')], new Map(), 0.5, 0.5],
+    ['no more than the lowest reward there', [earned('a', -2), failed('b', 'unknown')], new Map(), -2, 0],
+  ] as const)('counts a failed rollout with %s', (_, entries, rewards, mean, deviation) => {
+    expect(listGroups(entries, rewards)).toMatchObject([{ mean, deviation }]);
   });
 });

@@ -62,29 +62,41 @@ export function countRollouts(entries: readonly RolloutEntry[]): Pick<RolloutPag
   return { statuses, failures };
 }
 
-/** Returns the groups among rollouts, in the order of their first one. */
-export function listGroups(entries: readonly RolloutEntry[]): readonly GroupEntry[] {
+/**
+ * Returns the groups among rollouts, in the order of their first one.
+ * @param failureRewards of the steps, with which failed rollouts count; for another step it is the lower of 0 and the group's lowest reward
+ */
+export function listGroups(
+  entries: readonly RolloutEntry[],
+  failureRewards: ReadonlyMap<number, number>,
+): readonly GroupEntry[] {
   const groups = Map.groupBy(
     entries.filter(({ group }) => group !== undefined),
     ({ group }) => group!,
   );
-  return [...groups].map(([id, members]) => describeGroup(id, members));
+  return [...groups].map(([id, members]) => describeGroup(id, members, failureRewards));
 }
 
-function describeGroup(id: string, members: readonly RolloutEntry[]): GroupEntry {
+function describeGroup(
+  id: string,
+  members: readonly RolloutEntry[],
+  failureRewards: ReadonlyMap<number, number>,
+): GroupEntry {
   const rewards = members.flatMap(({ reward }) => (reward === undefined ? [] : [reward])).toSorted((a, b) => b - a);
-  const mean = rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
-  const deviation = Math.sqrt(rewards.reduce((sum, reward) => sum + (reward - mean) ** 2, 0) / rewards.length);
-  const failed = members.filter(({ failure }) => failure !== undefined).length;
   const { step, task } = members[0]!;
+  const failureReward = (step === undefined ? undefined : failureRewards.get(step)) ?? Math.min(0, ...rewards);
+  const failed = members.filter(({ failure }) => failure !== undefined);
+  const counted = [...rewards, ...failed.filter(({ failureKind }) => failureKind !== 'world').map(() => failureReward)];
+  const mean = counted.reduce((sum, reward) => sum + reward, 0) / counted.length;
+  const deviation = Math.sqrt(counted.reduce((sum, reward) => sum + (reward - mean) ** 2, 0) / counted.length);
   return {
     id,
     ...(step !== undefined && { step }),
     task,
     size: members.length,
-    failed,
+    failed: failed.length,
     unfinished: members.filter(({ status, failure }) => status !== 'succeeded' && failure === undefined).length,
     rewards,
-    ...(rewards.length > 0 && { mean, deviation }),
+    ...(counted.length > 0 && { mean, deviation }),
   };
 }

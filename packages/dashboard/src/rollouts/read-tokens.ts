@@ -6,7 +6,7 @@ import {
   type Rollout,
   type RolloutExcerpt,
 } from '@agent-lightning/core';
-import type { RunConfig } from '@agent-lightning/run';
+import { FailureScoring, type RunConfig, type StepMetrics } from '@agent-lightning/run';
 import type { TokenDetails, TokenSample } from '../api.ts';
 import { findBatchOptions, computeSamples, type ComputedSample } from './compute-samples.ts';
 import { stepOf } from './rollout-entry.ts';
@@ -20,6 +20,8 @@ export interface TokenContext {
   readonly store: LightningStore;
   /** The options of the run; undefined for a store alone. */
   readonly config: RunConfig | undefined;
+  /** The lines of metrics of the run. */
+  readonly metrics: readonly Pick<StepMetrics, 'step' | 'failureReward' | 'failureKinds'>[];
   readonly excerpts: readonly RolloutExcerpt[];
   readonly texts: TokenTexts;
   /** The rollouts of a step, by their ids. */
@@ -96,24 +98,50 @@ async function findSamples(context: TokenContext, rollout: Rollout): Promise<Fou
     return plain(
       `Its step has ${ids.length} rollouts, more than are read again for one page, so the advantages are left out.`,
     );
+  const line = context.metrics.find((metrics) => metrics.step === step);
+  if (line === undefined)
+    return plain('The step of this rollout is not finished, and the advantages come from the rewards of all of it.');
   try {
     const { items } = await context.store.queryRollouts({ rolloutIds: ids, limit: largestStep });
     const finished = items.filter(
       ({ mode, status }) => mode === 'train' && (status === 'succeeded' || status === 'failed'),
     );
-    const samples = computeSamples(await readEpisodes(context.store, finished), rollout.rolloutId, options);
-    if (samples.length > 0)
-      return {
-        samples,
-        notes: ['The advantages are computed again from the rewards of the step by the options of the run.'],
-      };
-    return plain(
-      'Nothing of this rollout was trained on: it has no reward, its group earned the same throughout, or it failed and counts by its failure reward.',
-    );
+    const episodes = scoreAgain(await readEpisodes(context.store, finished), line);
+    if (episodes === undefined) return plain(unknownSorting);
+    const samples = computeSamples(episodes, rollout.rolloutId, options);
+    return samples.length > 0 ? { samples, notes: notesOf(episodes, line) } : plain(untrained);
   } catch (error) {
     if (!LightningError.isInstance(error)) throw error;
     return plain(`The advantages cannot be computed again: ${error.message}.`);
   }
+}
+
+const untrained =
+  'Nothing of this rollout was trained on: it has no reward, its group earned the same throughout, or the world made it fail.';
+const unknownSorting =
+  'Rollouts of its step failed, and the run sorted their failures in another way, as by its option failures, which is not kept, so the advantages cannot be computed again.';
+
+/**
+ * Gives the failed rollouts of a step the reward with which they counted; undefined where the causes of the failures are not those
+ * that the step counted: the run sorted them in another way.
+ */
+function scoreAgain(
+  episodes: readonly Episode[],
+  { failureReward, failureKinds }: TokenContext['metrics'][number],
+): readonly Episode[] | undefined {
+  const scored = new FailureScoring({ failureReward }).score(episodes);
+  const ofTheWorld = scored.filter(({ failureKind }) => failureKind === 'world').length;
+  return ofTheWorld === failureKinds.world ? scored : undefined;
+}
+
+function notesOf(episodes: readonly Episode[], { failureReward }: TokenContext['metrics'][number]): readonly string[] {
+  const failed = episodes.filter(({ rollout, failureKind }) => rollout.status === 'failed' && failureKind !== 'world');
+  return [
+    'The advantages are computed again from the rewards of the step by the options of the run.',
+    ...(failed.length === 0
+      ? []
+      : [`Of the rollouts of the step, ${failed.length} failed and count with the reward ${failureReward}.`]),
+  ];
 }
 
 async function readEpisodes(store: LightningStore, rollouts: readonly Rollout[]): Promise<readonly Episode[]> {

@@ -1,4 +1,11 @@
-import { readReward, type JsonValue, type LightningStore, type Rollout, type Span } from '@agent-lightning/core';
+import {
+  failureKinds,
+  readReward,
+  type JsonValue,
+  type LightningStore,
+  type Rollout,
+  type Span,
+} from '@agent-lightning/core';
 import { isFinalRolloutStatus } from '@agent-lightning/store';
 import type { RolloutEntry } from '../api.ts';
 
@@ -53,11 +60,17 @@ function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
     task: shortTask(input),
     ...(kind !== undefined && { taskKind: kind }),
     ...(reward !== undefined && { reward }),
-    ...(isFailed && { failure: failure?.code ?? status }),
+    ...(isFailed && { failure: failure?.code ?? status, failureKind: kindOfFailure(rollout) }),
     attempts: attemptCount,
     createdAtMs,
     ...(endedAtMs !== undefined && { seconds: Math.max(0, endedAtMs - createdAtMs) / 1_000 }),
   };
+}
+
+/** Returns who ended a rollout without success, as far as the rollout tells it alone: no spans are read for a list. */
+function kindOfFailure({ status, failure, attemptCount }: Rollout): NonNullable<RolloutEntry['failureKind']> {
+  if (status === 'cancelled' || attemptCount === 0) return 'world';
+  return failure === undefined ? 'unknown' : failureKinds.of(failure);
 }
 
 /** Returns the step that a rollout was queued for, by its metadata. */

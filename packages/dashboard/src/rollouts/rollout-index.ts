@@ -1,4 +1,4 @@
-import type { LightningStore, Rollout } from '@agent-lightning/core';
+import { StoreError, type LightningStore, type Rollout } from '@agent-lightning/core';
 import type { RolloutEntry } from '../api.ts';
 import { readEntries } from './rollout-entry.ts';
 
@@ -7,6 +7,8 @@ const pageSize = 1_000;
 const firstPageSize = 200;
 /** The time for which changes are gathered before their rollouts are read again. */
 const gatherMs = 300;
+
+let opened = 0;
 
 /**
  * Keeps a short entry of every rollout of a store in memory, so that lists of any size can be filtered and scrolled at once. It is read
@@ -26,13 +28,18 @@ export class RolloutIndex {
   #newestFirst: readonly RolloutEntry[] | undefined;
   #isComplete = false;
   #version = 0;
+  /** Tells this list from others of the same run, which were opened before or after it. */
+  readonly serial: number = (opened += 1);
   #failure: unknown;
   #gathering: NodeJS.Timeout | undefined;
   #updating: Promise<void> = Promise.resolve();
+  #finishedStep: number;
   readonly #work: Promise<unknown>;
 
-  constructor(store: LightningStore) {
+  /** @param finishedStep the newest step that was finished before */
+  constructor(store: LightningStore, finishedStep: number = 0) {
     this.#store = store;
+    this.#finishedStep = finishedStep;
     this.#work = Promise.all([this.#follow(), this.#readAll()].map((work) => this.#keepFailure(work)));
   }
 
@@ -46,6 +53,11 @@ export class RolloutIndex {
   /** True when every rollout that was there at the start has been read. */
   get isComplete(): boolean {
     return this.#isComplete;
+  }
+
+  /** True when reading the store failed: what is missing is not read any more. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** Grows with every change. */
@@ -71,8 +83,25 @@ export class RolloutIndex {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /**
+   * Takes note of the newest step that is finished, and reads the rollouts of those that are new to it again: rewards may have been
+   * written after they ended, of which the store tells nothing.
+   */
+  noteFinished(step: number): void {
+    const before = this.#finishedStep;
+    this.#finishedStep = step; // it goes back where a run is resumed
+    if (step <= before) return;
+    for (const entry of this.entries())
+      if (entry.step !== undefined && entry.step > before && entry.step <= step) this.#readAgain(entry.id);
+  }
+
+  /** Ends the reading; who waits for it is told that it is closed. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#failure ??= new StoreError('the rollouts were closed while they were read; ask again', {
+      code: 'store-closed',
+    });
+    this.#tellChange();
     clearTimeout(this.#gathering);
     await this.#work;
     await this.#updating;
@@ -109,12 +138,16 @@ export class RolloutIndex {
   async #follow(): Promise<void> {
     for await (const event of this.#store.subscribe({ signal: this.#closing.signal })) {
       if (event.type !== 'rollout') continue;
-      this.#changed.add(event.id);
-      this.#gathering ??= setTimeout(() => {
-        this.#gathering = undefined;
-        this.#updating = this.#updating.then(() => this.#keepFailure(this.#update()));
-      }, gatherMs);
+      this.#readAgain(event.id);
     }
+  }
+
+  #readAgain(id: string): void {
+    this.#changed.add(id);
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined;
+      this.#updating = this.#updating.then(() => this.#keepFailure(this.#update()));
+    }, gatherMs);
   }
 
   /** Reads the rollouts that changed, in the order in which they were queued. */

@@ -13,6 +13,23 @@ export async function summarizeRun(id: string, files: RunFiles): Promise<RunSumm
   return await summarize(id, files, record, await files.metrics(), await files.end());
 }
 
+/** Describes a run whose files cannot be read by what is wrong with them. */
+export function describeUnreadable(id: string, files: RunFiles, error: unknown): RunSummary {
+  return {
+    id,
+    directory: files.directory,
+    state: 'stopped',
+    problem: error instanceof Error ? error.message : String(error),
+    steps: 0,
+    rollouts: 0,
+    failed: 0,
+    wallSeconds: 0,
+    curve: [],
+    ailments: [],
+    hasStore: files.hasStore(),
+  };
+}
+
 /** Describes a run with everything but its lines of metrics; undefined for a folder that is no run. */
 export async function describeRun(id: string, files: RunFiles): Promise<RunDetails | undefined> {
   const record = await files.record();
@@ -48,6 +65,7 @@ async function summarize(
     directory: files.directory,
     state,
     ...(state === 'ended' && end !== undefined && { outcome: end.outcome }),
+    ...(files.problem !== undefined && { problem: files.problem }),
     startedAt,
     ...(algorithm !== undefined && { algorithm }),
     ...(backend !== undefined && { backend }),

@@ -30,6 +30,7 @@ export class RunFiles {
   readonly directory: string;
   #metrics: readonly StepMetrics[] = [];
   #metricsMark = '';
+  #unreadLines = 0;
 
   constructor(directory: string) {
     this.directory = directory;
@@ -52,7 +53,10 @@ export class RunFiles {
     return { runId: String(record.runId), startedAt: String(record.startedAt ?? ''), config: record.config };
   }
 
-  /** Reads the lines of metrics; a last line that is being written is left out. The file is read again when it has changed. */
+  /**
+   * Reads the lines of metrics; a last line that is being written is left out, and so is one that is no line of metrics. The file is read
+   * again when it has changed.
+   */
   async metrics(): Promise<readonly StepMetrics[]> {
     const path = join(this.directory, 'metrics.jsonl');
     if (!existsSync(path)) return [];
@@ -60,14 +64,23 @@ export class RunFiles {
     const mark = `${ino} ${size} ${mtimeMs}`;
     if (mark === this.#metricsMark) return this.#metrics;
     const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
-    this.#metrics = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as StepMetrics);
+    const written = lines.filter((line) => line !== '');
+    this.#metrics = written.map(readLine).filter((line) => line !== undefined);
+    this.#unreadLines = written.length - this.#metrics.length;
     this.#metricsMark = mark;
     return this.#metrics;
   }
 
+  /** Says how many lines of metrics the newest reading left out; undefined where it read all. */
+  get problem(): string | undefined {
+    const count = this.#unreadLines;
+    return count === 0 ? undefined : `${count} of the lines of metrics.jsonl cannot be read`;
+  }
+
   /** Reads how the run ended; undefined while it has not, and for runs of older versions. */
   async end(): Promise<RunEnd | undefined> {
-    return await this.#readJson<RunEnd>('outcome.json');
+    const end = await this.#readJson<RunEnd>('outcome.json');
+    return typeof end?.step === 'number' && Array.isArray(end.findings) ? end : undefined;
   }
 
   /** Tells whether the report was written after the newest step: so ended a run of a version without `outcome.json`. */
@@ -101,14 +114,38 @@ export class RunFiles {
     return existsSync(this.storePath);
   }
 
+  /** Reads a file with an object in it; undefined where it holds anything else. */
   async #readJson<Value>(name: string): Promise<Value | undefined> {
     const path = join(this.directory, name);
     if (!existsSync(path)) return undefined;
     try {
-      return JSON.parse(await readFile(path, 'utf8')) as Value;
+      const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+      return isObject(value) ? (value as Value) : undefined;
     } catch (error) {
       if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }
   }
+}
+
+/** The members of a line of metrics without which nothing can be shown of it. */
+const numbersOfLine = ['step', 'rollouts', 'failed', 'failureReward', 'wallSeconds'] as const;
+const objectsOfLine = ['reward', 'failures', 'failureKinds', 'idleShare', 'seconds'] as const;
+
+/** Reads a line of metrics; undefined for a text that is none. */
+function readLine(text: string): StepMetrics | undefined {
+  try {
+    const line: unknown = JSON.parse(text);
+    if (!isObject(line)) return undefined;
+    const isWhole =
+      numbersOfLine.every((name) => typeof line[name] === 'number') &&
+      objectsOfLine.every((name) => isObject(line[name]));
+    return isWhole ? (line as unknown as StepMetrics) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,8 +1,9 @@
+import { stat } from 'node:fs/promises';
 import type { LightningStore } from '@agent-lightning/core';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import type { RunDetails, RunSummary } from '../api.ts';
 import { RolloutIndex } from '../rollouts/rollout-index.ts';
-import { describeRun, summarizeRun } from './describe-run.ts';
+import { describeRun, describeUnreadable, summarizeRun } from './describe-run.ts';
 import { listRunDirectories, type RunPlace } from './find-runs.ts';
 import { isTraining } from './is-training.ts';
 import { RunFiles } from './run-files.ts';
@@ -28,15 +29,26 @@ export interface RunShelf {
   close(): Promise<void>;
 }
 
-/** The most stores that are open at once: the one that was asked for longest ago is closed first. */
+/** The most stores that stay open without being asked for in the last half minute: the one that was asked for longest ago is closed first. */
 const mostOpen = 4;
+const idleMs = 30_000;
+
+/** The rollouts of a run that are open, or are being opened. */
+interface OpenEntry {
+  /** The number of the store's file and when it was made: a directory that was made anew has another one. */
+  readonly file: string;
+  readonly opened: Promise<OpenRollouts>;
+  usedAtMs: number;
+  /** Undefined while they are being opened. */
+  index?: RolloutIndex;
+}
 
 /** Shows the runs of a directory. */
 export class DirectoryShelf implements RunShelf {
   readonly title: string;
   readonly #place: RunPlace;
   readonly #files: Map<string, RunFiles> = new Map();
-  readonly #open: Map<string, Promise<OpenRollouts>> = new Map();
+  readonly #open: Map<string, OpenEntry> = new Map();
 
   constructor(place: RunPlace) {
     this.#place = place;
@@ -46,7 +58,10 @@ export class DirectoryShelf implements RunShelf {
   async list(): Promise<readonly RunSummary[]> {
     const directories = await listRunDirectories(this.#place);
     const runs = await Promise.all(
-      [...directories].map(([id, directory]) => summarizeRun(id, this.#filesOf(id, directory))),
+      [...directories].map(async ([id, directory]) => {
+        const files = this.#filesOf(id, directory);
+        return await summarizeRun(id, files).catch((error: unknown) => describeUnreadable(id, files, error));
+      }),
     );
     return runs
       .filter((run) => run !== undefined)
@@ -74,22 +89,46 @@ export class DirectoryShelf implements RunShelf {
 
   async rollouts(id: string): Promise<OpenRollouts | undefined> {
     const files = await this.files(id);
-    if (files === undefined || !files.hasStore()) return undefined;
-    const opened = this.#open.get(id) ?? openRollouts(files.storePath);
+    const file = files === undefined ? undefined : await stat(files.storePath).catch(() => undefined); // it has none
+    if (files === undefined || file === undefined) return undefined;
+    const finishedStep = await readFinishedStep(files);
+    const opened = this.#openOnce(id, `${file.ino} ${file.birthtimeMs}`, () =>
+      openRollouts(files.storePath, finishedStep),
+    );
+    this.#closeIdle();
+    const rollouts = await opened;
+    rollouts.index.noteFinished(finishedStep);
+    return rollouts;
+  }
+
+  /** Returns the rollouts of a run that are open; opens them where none are, where their file is another one now, and where reading it failed. */
+  #openOnce(id: string, file: string, openAgain: () => Promise<OpenRollouts>): Promise<OpenRollouts> {
+    const known = this.#open.get(id);
     this.#open.delete(id);
-    this.#open.set(id, opened);
-    opened.catch(() => this.#open.delete(id));
-    for (const [oldest] of this.#open) {
-      if (this.#open.size <= mostOpen) break;
-      const closing = this.#open.get(oldest)!;
-      this.#open.delete(oldest);
-      void closing.then(closeRollouts, () => undefined);
+    const isKept = known !== undefined && known.file === file && known.index?.hasFailed !== true;
+    if (known !== undefined && !isKept) void known.opened.then(closeRollouts, () => undefined);
+    const entry: OpenEntry = isKept ? known : { file, opened: openAgain(), usedAtMs: 0 };
+    entry.usedAtMs = Date.now();
+    this.#open.set(id, entry);
+    if (!isKept)
+      entry.opened.then(
+        ({ index }) => (entry.index = index),
+        () => this.#open.get(id) === entry && this.#open.delete(id),
+      );
+    return entry.opened;
+  }
+
+  /** Closes the rollouts that were asked for longest ago, where too many are open; pages that are shown ask for theirs each second. */
+  #closeIdle(): void {
+    for (const [id, { opened, usedAtMs }] of this.#open) {
+      if (this.#open.size <= mostOpen || Date.now() - usedAtMs < idleMs) return;
+      this.#open.delete(id);
+      void opened.then(closeRollouts, () => undefined);
     }
-    return await opened;
   }
 
   async close(): Promise<void> {
-    const opened = await Promise.allSettled(this.#open.values());
+    const opened = await Promise.allSettled([...this.#open.values()].map((entry) => entry.opened));
     this.#open.clear();
     for (const each of opened) if (each.status === 'fulfilled') await closeRollouts(each.value);
   }
@@ -101,10 +140,14 @@ export class DirectoryShelf implements RunShelf {
   }
 }
 
-async function openRollouts(path: string): Promise<OpenRollouts> {
+async function readFinishedStep(files: RunFiles): Promise<number> {
+  return (await files.metrics()).at(-1)?.step ?? 0;
+}
+
+async function openRollouts(path: string, finishedStep: number): Promise<OpenRollouts> {
   // The leases are of the processes that run the agents: nothing is watched over here.
   const store = await openSqliteStore({ path, watchdogIntervalMs: 0 });
-  return { store, index: new RolloutIndex(store) };
+  return { store, index: new RolloutIndex(store, finishedStep) };
 }
 
 async function closeRollouts({ store, index }: OpenRollouts): Promise<void> {
@@ -115,7 +158,7 @@ async function closeRollouts({ store, index }: OpenRollouts): Promise<void> {
 /** Shows a store alone, which its opener closes. */
 export class StoreShelf implements RunShelf {
   readonly title: string;
-  readonly #rollouts: OpenRollouts;
+  #rollouts: OpenRollouts;
 
   constructor(store: LightningStore, title: string) {
     this.title = title;
@@ -139,6 +182,11 @@ export class StoreShelf implements RunShelf {
   }
 
   async rollouts(id: string): Promise<OpenRollouts | undefined> {
+    const { store, index } = this.#rollouts;
+    if (index.hasFailed) {
+      this.#rollouts = { store, index: new RolloutIndex(store) };
+      void index.close();
+    }
     return id === 'store' ? this.#rollouts : undefined;
   }
 

@@ -139,6 +139,7 @@ function RunTable({
               </td>
               <td>
                 <StateBadge run={run} />
+                {run.problem === undefined ? undefined : <span class="badge warn">! {run.problem}</span>}
               </td>
               <td>{[run.algorithm, run.backend].filter((name) => name !== undefined).join(', ') || '–'}</td>
               <td class="n">{run.steps}</td>
