@@ -63,6 +63,13 @@ describe('a policy behind an OpenAI-compatible server', () => {
     expect(JSON.stringify(span)).not.toContain('upstream-secret');
   });
 
+  it('stores the output of several choices without tokens once, with the first', async () => {
+    const choices = [{ content: 'a b' }, { content: 'c' }];
+    const { client, finish } = await start([{ choices, reportsTokens: false, usage: { completion_tokens: 9 } }]);
+    await client.chat.completions.create({ model: 'policy', messages, n: 2 });
+    expect((await finish()).map(({ attributes }) => attributes[names.outputTokens])).toEqual([9, undefined]);
+  });
+
   it('streams each chunk as it comes, and strips what was not asked for', async () => {
     const { client, server } = await start([{ content: 'a b c' }]);
     const chunks = [];

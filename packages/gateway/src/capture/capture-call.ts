@@ -133,6 +133,13 @@ function untrainableOf(outcome: CallOutcome, ruled: RuledRequest): Untrainable |
   return checkReply(outcome.reply);
 }
 
+/** Returns the tokens of a choice. A server tells the sum of a reply alone: where it sent no tokens by which to part it, the first choice has it whole. */
+function countOutput({ reply }: CallOutcome, { tokens }: ReplyChoice, index: number): number | undefined {
+  if (reply.choices.length === 1) return reply.usage?.outputTokens ?? tokens?.length;
+  const isWhole = index === 0 && reply.choices.every((choice) => choice.tokens === undefined);
+  return isWhole ? reply.usage?.outputTokens : tokens?.length;
+}
+
 function choiceAttributes(
   snapshot: PolicySnapshot,
   outcome: CallOutcome,
@@ -151,11 +158,7 @@ function choiceAttributes(
   addWhen(attributes, names.choiceIndex, reply.choices.length > 1 ? index : undefined);
   addWhen(attributes, names.finishReasons, choice.finishReason === undefined ? undefined : [choice.finishReason]);
   addWhen(attributes, names.inputTokens, reply.usage?.inputTokens ?? reply.promptIds?.length);
-  addWhen(
-    attributes,
-    names.outputTokens,
-    reply.choices.length > 1 ? choice.tokens?.length : (reply.usage?.outputTokens ?? choice.tokens?.length),
-  );
+  addWhen(attributes, names.outputTokens, countOutput(outcome, choice, index));
   addWhen(attributes, names.outputMessages, outcome.status === 'failed' ? undefined : JSON.stringify([choice.message]));
   addWhen(attributes, names.timeToFirstTokenMs, outcome.timeToFirstTokenMs);
   addWhen(attributes, names.retries, outcome.retries > 0 ? outcome.retries : undefined);

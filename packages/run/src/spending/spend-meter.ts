@@ -214,7 +214,7 @@ export class SpendMeter {
       const [part, model] = readUsageKey(key);
       if (withoutUsage > 0 && Math.min(this.#limits.tokens, this.#limits.usd) < Infinity)
         this.#warnOnce(
-          `${model} (${part}) does not report the tokens of its calls: they are counted as calls, and are in no figure of tokens or money`,
+          `${model} (${part}) does not report all tokens of its calls: what is missing is in no figure of tokens or money`,
         );
       this.#requirePrice(model);
     }

@@ -8,7 +8,7 @@ export interface Usage {
   readonly calls: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** Calls that were answered and whose tokens nobody reported: they are in no other figure. */
+  /** Calls that were answered and whose tokens nobody reported in full: what is missing is in no figure of tokens. */
   readonly withoutUsage: number;
 }
 
@@ -49,7 +49,7 @@ export function usageOfCall(
   inputTokens: number | undefined,
   outputTokens: number | undefined,
 ): readonly [string, Usage] {
-  const isReported = inputTokens !== undefined || outputTokens !== undefined;
+  const isReported = inputTokens !== undefined && outputTokens !== undefined;
   return [
     key,
     {

@@ -166,8 +166,15 @@ describe('the meter of a run', () => {
     const { meter, warnings } = await openMeter({ limits: { tokens: 10 } });
     meter.countWritten('a1', [call(model('quiet')), call(model('quiet'))]);
     expect(meter.spend).toMatchObject({ tokens: 0, parts: { agent: { calls: 2, withoutUsage: 2, withoutPrice: 2 } } });
-    expect(warnings).toEqual([expect.stringMatching(/^quiet \(agent\) does not report the tokens of its calls/)]);
+    expect(warnings).toEqual([expect.stringMatching(/^quiet \(agent\) does not report all tokens of its calls/)]);
     expect(meter.describe()).toBe('0 tokens');
+  });
+
+  it('names a model that reports one side of its tokens', async () => {
+    const { meter, warnings } = await openMeter({ limits: { tokens: 1_000 } });
+    meter.countWritten('a1', [call(model('half', 10))]);
+    expect(meter.spend).toMatchObject({ tokens: 10, parts: { agent: { calls: 1, withoutUsage: 1 } } });
+    expect(warnings).toEqual([expect.stringMatching(/^half \(agent\)/)]);
   });
 
   it.each<[string, RunLimits, RegExp]>([

@@ -33,7 +33,10 @@ export function examineDemonstrations(
 }
 
 /** Says which stored rollouts would be imitated. */
-export function examineStored(settings: SftSettings, { selection, calls }: StoredDemonstrations): Examination {
+export function examineStored(
+  settings: SftSettings,
+  { selection, calls, keptCalls }: StoredDemonstrations,
+): Examination {
   const samples = toSamples(selection.kept, settings);
   const leftOut = describeLeftOut(selection.leftOut);
   return {
@@ -42,7 +45,7 @@ export function examineStored(settings: SftSettings, { selection, calls }: Store
     callsInSamples: samples.reduce((sum, { segments }) => sum + segments.length, 0),
     findings: [
       `${selection.kept.length} stored rollouts would be imitated${leftOut === '' ? '' : `; left out: ${leftOut}`}`,
-      `${calls.exact} calls train as the tokens that were captured, ${calls.rendered} as their text, encoded; ${calls.leftOut} cannot be trained on`,
+      `${keptCalls.exact} of their calls train as the tokens that were captured, ${keptCalls.rendered} as their text, encoded; ${calls.leftOut} calls of all that was read cannot be trained on`,
     ],
   };
 }

@@ -10,8 +10,10 @@ import { describeLeftOut } from './sft-metrics.ts';
 /** The stored rollouts that a run imitates. */
 export interface StoredDemonstrations {
   readonly selection: Selection;
-  /** Calls that train as the tokens that were captured, those whose text was encoded, and those that cannot be encoded. */
-  readonly calls: { readonly exact: number; readonly rendered: number; readonly leftOut: number };
+  /** Calls of all that was read: those whose text was encoded, and those that cannot be. */
+  readonly calls: { readonly rendered: number; readonly leftOut: number };
+  /** Calls of what is imitated: those that train as the tokens that were captured, and those whose text was encoded. */
+  readonly keptCalls: { readonly exact: number; readonly rendered: number };
   /** Changes with what is imitated, and in which order. */
   readonly digest: string;
 }
@@ -61,7 +63,8 @@ async function readStoredDemonstrations(
   const encode = backend!.encodeAnswer!.bind(backend);
   const { maxSampleTokens } = await backend!.capabilities();
   const episodes: Episode[] = [];
-  const calls = { exact: 0, rendered: 0, leftOut: 0 };
+  const encodings = new Map<string, { readonly exact: number; readonly rendered: number }>();
+  const calls = { rendered: 0, leftOut: 0 };
   const others = new Map<string, number>();
   for await (const { rollout, spans } of readStoredRollouts({ store, owner: 'sft.from', ...(runId && { runId }) })) {
     if (!modes.includes(rollout.mode)) {
@@ -70,7 +73,7 @@ async function readStoredDemonstrations(
     }
     const encoded = await encodeEpisode(toEpisode(rollout, spans), spans, { encode, policies, agentMatch });
     const [episode] = fitCalls([encoded.episode], { maxSampleTokens });
-    calls.exact += encoded.exact;
+    encodings.set(rollout.rolloutId, encoded);
     calls.rendered += encoded.rendered;
     calls.leftOut += episode!.untrainable.length;
     episodes.push(episode!);
@@ -79,7 +82,12 @@ async function readStoredDemonstrations(
   const given = isControl ? new ShuffledControl({ seed, comparesSteps: false }).give(0, episodes, 'learn') : episodes;
   const selection = selectDemonstrations(given, settings, ({ rollout }) => canonicalJson(rollout.input));
   if (selection.kept.length === 0) throw nothingFit(settings, episodes, selection);
-  return { selection, calls, digest: digestOf(selection.kept) };
+  const kept = selection.kept.map((episode) => encodings.get(episode.rollout.rolloutId)!);
+  const keptCalls = {
+    exact: kept.reduce((sum, { exact }) => sum + exact, 0),
+    rendered: kept.reduce((sum, { rendered }) => sum + rendered, 0),
+  };
+  return { selection, calls, keptCalls, digest: digestOf(selection.kept) };
 }
 
 function nothingFit({ from }: SftSettings, episodes: readonly Episode[], { leftOut }: Selection): Error {
