@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildBatch, StoreError, toEpisode, type LightningRLOptions } from '@agent-lightning/core';
@@ -92,6 +93,7 @@ describe('the runs', () => {
       now: new Date(),
     });
     expect(await state()).toMatchObject({ state: 'running' });
+    expect(existsSync(join(directory, 'outcome.json'))).toBe(false); // it went on, and may be killed before its next step
     run.close();
     await writeFile(join(directory, 'outcome.json'), JSON.stringify({ ...end, step: 1 }));
     const killed = await state();
@@ -422,6 +424,7 @@ describe('the server', () => {
       (await askAs(url, '/api/runs', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' })).status,
     ).toBe(403);
     expect((await askAs(url, '/api/runs', {}, 'POST')).status).toBe(405);
+    expect(await askAs(url, '/api/events?run=a', {}, 'HEAD')).toMatchObject({ status: 200, body: '' });
     expect((await askAs(url, '/assets/../../package.json', {})).body).not.toContain('"name"');
     expect((await askAs(url, '/assets/none.js', {})).status).toBe(404);
   });

@@ -13,8 +13,17 @@ function readPlace(): Place {
   const path = location.pathname
     .split('/')
     .filter((part) => part !== '')
-    .map((part) => decodeURIComponent(part));
+    .map(decodePart);
   return { path, query: new URLSearchParams(location.search) };
+}
+
+/** Decodes a part of a path; one that is no valid encoding stays as it is, and names nothing. */
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** Shows another page. `replace` keeps the history as it is, for filters that change with each key. */

@@ -11,6 +11,10 @@ const aliveMs = 15_000;
  */
 export function streamEvents(shelf: RunShelf, run: string | null, response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
+  if (response.req.method === 'HEAD') {
+    response.end(); // it has no body, and so nothing that would go on
+    return;
+  }
   response.write('retry: 2000\n\n');
   const told = new Map<string, string>();
   let isLooking = false;

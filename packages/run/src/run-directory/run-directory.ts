@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { access, appendFile, constants, mkdir, readdir, readFile } from 'node:fs/promises';
+import { access, appendFile, constants, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TrainerError } from '@agent-lightning/core';
 import { writeFileAtomically } from '@agent-lightning/platform';
@@ -37,7 +37,7 @@ interface OpenedRun {
  *     spend.jsonl     what the run has spent, as it was counted; spend.json is the sum, by part and model
  *     samples/        a few rollouts of the first and the last step, for the report
  *     model/          the result of the algorithm: trained weights as an ordinary checkpoint, or prompts
- *     outcome.json    how the run ended last, and what ailed it
+ *     outcome.json    how the run ended, and what ailed it; not there while it goes on
  *     report.html
  */
 export class RunDirectory {
@@ -72,6 +72,7 @@ export class RunDirectory {
       try {
         const isNew = !options.resume || (await isUnused(path));
         const record = isNew ? await beginRun(path, options) : await readRun(path, options.config);
+        await rm(join(path, 'outcome.json'), { force: true }); // the run goes on: how it ended before is not how it ends
         return new RunDirectory({ path, record, lock, keepCheckpoints: options.keepCheckpoints, isNew });
       } catch (error) {
         lock.release();

@@ -1,16 +1,25 @@
 import type { StepMetrics } from '@agent-lightning/run';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { MetricsPage } from '../../../src/api.ts';
+import type { MetricsPage, RunDetails } from '../../../src/api.ts';
 import { ask } from '../fetch.ts';
 import type { ChartLine } from './step-chart.tsx';
 
-/** Reads all lines of metrics of a run, page by page; those that were read before are kept when the run goes on. */
-export function useMetrics(run: string, change: number): readonly StepMetrics[] | undefined {
+/**
+ * Reads all lines of metrics of a run, page by page. Those that were read before are kept when the run goes on, and read again where it
+ * began anew or went back to an earlier step.
+ */
+export function useMetrics(
+  { id: run, startedAt, steps }: Pick<RunDetails, 'id' | 'startedAt' | 'steps'>,
+  change: number,
+): readonly StepMetrics[] | undefined {
   const [lines, setLines] = useState<readonly StepMetrics[]>();
   const known = useRef<readonly StepMetrics[]>([]);
+  const seen = useRef({ startedAt, steps });
   useEffect(() => {
     const controller = new AbortController();
     const read = async (): Promise<void> => {
+      if (seen.current.startedAt !== startedAt || steps < seen.current.steps) known.current = [];
+      seen.current = { startedAt, steps };
       // The newest line may have been written again by a run that was resumed.
       let all = known.current.slice(0, -1);
       let after: number | undefined = all.at(-1)?.step ?? 0;
@@ -29,7 +38,7 @@ export function useMetrics(run: string, change: number): readonly StepMetrics[] 
       if (!controller.signal.aborted) setLines(known.current);
     });
     return () => controller.abort();
-  }, [run, change]);
+  }, [run, startedAt, steps, change]);
   return lines;
 }
 

@@ -15,7 +15,7 @@ import { Link, navigate, pageOf } from '../router.tsx';
 
 /** Shows how a run goes: its main figures, the learning curve, who waits for whom, failures, and every metric. */
 export function RunPage({ details }: { readonly details: RunDetails }): JSX.Element {
-  const metrics = useMetrics(details.id, changes.run.value);
+  const metrics = useMetrics(details, changes.run.value);
   const choose = details.hasStore
     ? (first: number, last: number): void =>
         navigate(pageOf(['runs', details.id, 'rollouts'], { steps: first === last ? first : `${first}-${last}` }))
