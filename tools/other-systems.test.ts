@@ -30,7 +30,6 @@ const rules: readonly Rule[] = [
     wrong: "readFile(new URL('../a.json', import.meta.url).pathname)",
     right: "readFile(fileURLToPath(new URL('../a.json', import.meta.url)))",
     allowed: {
-      'packages/dashboard/src/http/serve.ts': 'a URL of HTTP',
       'packages/gateway/src/http/shown-url.ts': 'a URL of HTTP',
       'packages/regression/src/replay-server.ts': 'a URL of HTTP',
       'packages/tinker/src/download.ts': 'a URL of HTTP',
