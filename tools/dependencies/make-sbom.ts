@@ -51,7 +51,7 @@ function installFromRegistry(lock: LockFile, folders: readonly string[]) {
   for (const path of listShippedPaths(lock, folders)) {
     const owner = folders.find((each) => path === each || path.startsWith(`${each}/`));
     const place = owner === undefined ? path : `node_modules/${names.get(owner)}${path.slice(owner.length)}`;
-    packages[place] = asInstalled(lock.packages[path]!, names.get(path));
+    packages[place] = asInstalled(lock.packages[path]!);
   }
   return { root, packages };
 }
@@ -61,10 +61,8 @@ function nameOf(lock: LockFile, path: string): string {
   return lock.packages[path]!.name ?? basename(path);
 }
 
-/** Returns an entry as it would be after an install; `name` is that of a package of this repository. */
-function asInstalled(entry: LockEntry, name: string | undefined): object {
+/** Returns an entry as it would be after an install. */
+function asInstalled(entry: LockEntry): object {
   const { devDependencies: _tests, peerDependencies: _frameworks, dev: _dev, peer: _peer, ...installed } = entry;
-  if (name === undefined) return installed;
-  const file = `${name.split('/').at(-1)}-${entry.version}.tgz`;
-  return { ...installed, resolved: `https://registry.npmjs.org/${name}/-/${file}` };
+  return installed;
 }

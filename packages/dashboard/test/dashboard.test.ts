@@ -31,6 +31,16 @@ async function ask<Reply>(url: string, path: string): Promise<Reply> {
 }
 
 /** Asks with headers and methods that `fetch` does not send. */
+async function reopen(directory: string): Promise<RunDirectory> {
+  return await RunDirectory.open(directory, {
+    config,
+    resume: true,
+    keepCheckpoints: 1,
+    runId: 'run',
+    now: new Date(),
+  });
+}
+
 async function askAs(
   url: string,
   path: string,
@@ -85,13 +95,7 @@ describe('the runs', () => {
     };
     await writeFile(join(directory, 'outcome.json'), JSON.stringify(end));
     expect(await state()).toMatchObject({ state: 'ended', outcome: end.outcome, findings: end.findings });
-    const run = await RunDirectory.open(directory, {
-      config,
-      resume: true,
-      keepCheckpoints: 1,
-      runId: 'run',
-      now: new Date(),
-    });
+    const run = await reopen(directory);
     expect(await state()).toMatchObject({ state: 'running' });
     expect(existsSync(join(directory, 'outcome.json'))).toBe(false); // it went on, and may be killed before its next step
     run.close();
@@ -313,13 +317,7 @@ describe('the tokens of a rollout', () => {
 
   it('have those that were recorded where the run kept them, with their texts', async () => {
     const directory = await makeRun(await createFolder(), 'a', steps);
-    const run = await RunDirectory.open(directory, {
-      config,
-      resume: true,
-      keepCheckpoints: 1,
-      runId: 'run',
-      now: new Date(),
-    });
+    const run = await reopen(directory);
     const segments = [{ agentName: 'w', callIndex: 0, policyVersion: 3, start: 1, end: 3, advantage: 0.75 }];
     const samples = [
       { tokens: [1, 5, 2], texts: ['<s>', 'five', '</s>'], lossMask: [0, 1, 1], logprobs: [0, -1, -2], segments },

@@ -44,7 +44,7 @@ export interface HeldOutPoint {
 
 /** The facts of a run that are known before its first step. */
 export interface RunFacts {
-  /** True when the rewards are permuted among the rollouts of a step. */
+  /** True when each rollout has the reward of another one, so that nothing can be learned from it. */
   readonly isControl: boolean;
   /** The number of validation tasks. */
   readonly heldOutTasks: number;

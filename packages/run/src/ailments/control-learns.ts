@@ -6,7 +6,7 @@ import { compareReward, formatFigure } from './windows.ts';
 const clearErrors = 3;
 const leastRise = 0.1;
 
-/** Finds control runs, whose rewards are permuted, that get better all the same: what they gain does not come from the reward. */
+/** Finds control runs, whose rollouts have the rewards of others, that get better all the same: what they gain does not come from the reward. */
 export const controlLearns: Ailment<StepMetrics> = {
   code: 'control-learns',
   detect(history) {
@@ -17,7 +17,7 @@ export const controlLearns: Ailment<StepMetrics> = {
     if (to - from <= clearErrors * error || to - from < leastRise * (highest - lowest)) return undefined;
     return {
       size: to - from,
-      message: `this control run learns: its reward rose from ${formatFigure(from)} to ${formatFigure(to)} although rewards are permuted among rollouts${describeHeldOut(history)}; a gain of this size in a real run proves nothing: look for what favours good answers besides the reward (answers cut off, failures that are left out), and lower the learning rate, since a large step walks at random`,
+      message: `this control run learns: its reward rose from ${formatFigure(from)} to ${formatFigure(to)} although each rollout has the reward of another one${describeHeldOut(history)}; a gain of this size in a real run proves nothing: look for what favours good answers besides the reward (answers cut off, failures that are left out), and lower the learning rate, since a large step walks at random`,
     };
   },
 };
