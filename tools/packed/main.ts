@@ -22,7 +22,7 @@ const frameworks = ['langgraph', 'openai-agents', 'ai-sdk', 'mastra'] as const;
 type Framework = (typeof frameworks)[number];
 
 /** The bars. Megabytes are those of core, one adapter and the trainer. */
-const most = { commands: 5, installMegabytes: 30, minutes: 30 };
+const most = { commands: 5, installMegabytes: 30 };
 
 const help = `npm run test:packed -- [--only FRAMEWORK]... [--control shuffled] [--sizes] [--json]
 
@@ -167,8 +167,7 @@ function report(
   const ok =
     (isControl ? totals.flat : totals.rising) === totals.frameworks &&
     totals.commands <= most.commands &&
-    totals.installMegabytes <= most.installMegabytes &&
-    totals.minutes <= most.minutes;
+    totals.installMegabytes <= most.installMegabytes;
   if (json) console.log(JSON.stringify({ ...totals, ok }));
   else if (!ok) console.log(`test:packed: falls short: ${JSON.stringify(totals)}`);
   else console.log(`test:packed: ${isControl ? 'no curve of the control rises' : 'every curve rises'}`);
