@@ -4,8 +4,8 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync, globSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,7 +68,7 @@ print(json.dumps({tag: [[event.step, event.value] for event in events.Scalars(ta
     await writeFile(join(directory, 'metrics.jsonl'), `${lines.join('\n')}\n`);
     const env = { ...process.env, WANDB_MODE: 'offline', WANDB_DIR: root, WANDB_SILENT: 'true' };
     execFileSync(python, ['-c', program, directory], { cwd: root, env, stdio: 'pipe' });
-    const [file] = await Array.fromAsync(glob('wandb/offline-run-*/*.wandb', { cwd: root }));
+    const [file] = globSync('wandb/offline-run-*/*.wandb', { cwd: root });
     const read = execFileSync(python, ['-c', readWandbHistory, join(root, file!)], { env, stdio: 'pipe' });
     expect(JSON.parse(read.toString())).toEqual([
       { _step: 1, 'reward.mean': 0.25, 'reward.byKind.easy': 1 },
