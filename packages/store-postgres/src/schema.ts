@@ -101,6 +101,7 @@ export const migrations: readonly string[] = [
   CREATE SEQUENCE fencing_tokens INCREMENT 10000;
   `,
   countedTables(),
+  'CREATE INDEX rollouts_ended ON rollouts (ended_at_ms) WHERE ended_at_ms IS NOT NULL',
 ];
 
 /**

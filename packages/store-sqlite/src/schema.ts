@@ -83,6 +83,7 @@ export const migrations: readonly string[] = [
   `,
   `INSERT INTO counters VALUES ('events_removed', 0);`,
   countedTables(),
+  `CREATE INDEX rollouts_ended ON rollouts (ended_at_ms) WHERE ended_at_ms IS NOT NULL;`,
 ];
 
 /** Makes triggers count the records by status in the transaction that changes them: `statistics` reads as many counters as there are statuses. */
