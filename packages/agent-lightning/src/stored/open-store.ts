@@ -40,7 +40,7 @@ export function findStore(name: string, directory: string, schema: string | unde
   );
 }
 
-/** What a command may ask of a store beside its place. */
+/** Holds what a command asks of a store beside its place. */
 export interface OpenStoreOptions {
   readonly keepEndedMs?: number;
 }
