@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError, type LightningStore } from '@agent-lightning/core';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 
@@ -45,9 +46,13 @@ export interface OpenStoreOptions {
   readonly keepEndedMs?: number;
 }
 
-/** Opens a store without watching over its leases: those are of the processes that work with it. It is migrated where it is older. */
+/**
+ * Opens a store without watching over its leases: those are of the processes that work with it. It is migrated where it is older.
+ * @throws {ConfigurationError} `option-invalid` for a schema of PostgreSQL that has no store
+ */
 export async function openStore(place: StorePlace, options: OpenStoreOptions = {}): Promise<CheckableStore> {
   if (place.kind === 'sqlite') return await openSqliteStore({ ...options, path: place.path, watchdogIntervalMs: 0 });
+  await readSchemaVersion(place);
   // Loaded when it is needed: pg takes time to load.
   const { openPostgresStore } = await import('@agent-lightning/store-postgres');
   const { connection, schema } = place;
@@ -57,6 +62,33 @@ export async function openStore(place: StorePlace, options: OpenStoreOptions = {
     watchdogIntervalMs: 0,
     ...(schema !== undefined && { schema }),
   });
+}
+
+/**
+ * Reads the version of a store's schema; undefined for a file that is no database, which opening it as a store says.
+ * @throws {ConfigurationError} `option-invalid` for a schema of PostgreSQL that has no store
+ */
+export async function readSchemaVersion(place: StorePlace): Promise<number | undefined> {
+  if (place.kind === 'sqlite') return readSqliteVersion(place.path);
+  const { readPostgresSchemaVersion } = await import('@agent-lightning/store-postgres');
+  const { connection, schema = 'agent_lightning' } = place;
+  const version = await readPostgresSchemaVersion({ connection, schema });
+  if (version !== undefined) return version;
+  throw new ConfigurationError(
+    `there is no store in schema "${schema}" of ${describePlace(place)}; name another with --schema, or let a run make it`,
+    { code: 'option-invalid' },
+  );
+}
+
+function readSqliteVersion(path: string): number | undefined {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  } catch {
+    return undefined; // no database: opening it as a store says so
+  } finally {
+    database.close();
+  }
 }
 
 /** Does some work with a store, and closes it. */

@@ -229,7 +229,7 @@ describe('an algorithm that trains no weights', () => {
     expect(report).toMatchObject({ ok: true, rollouts: 4, rewards: [0.25, 0.25, 0.25, 0.25], groupsWithVariance: 0 });
     expect(report).toMatchObject({ samples: 0, callsInSamples: 0, findings: [] });
     expect(logger.lines.join('\n')).toMatch(
-      /\ndry run: 4 of 4 rollouts succeeded .*\nready to train: the next step is fit$/,
+      /\ndry run: 4 of 4 rollouts succeeded .*\nready to train: go on with fit, or agent-lightning train$/,
     );
     const { trainer: silent } = await createSearch({ rollout: () => undefined });
     expect(await silent.dev({ tasks: capitalTasks.slice(0, 2), samples: 2 })).toMatchObject({
