@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { check } from '@agent-lightning/core';
+import { CheckedStore, type Operations } from '@agent-lightning/store';
 import { BodyRoom } from './http/body-room.ts';
 import { Exchange } from './http/exchange.ts';
 import { replyError, toRequestError } from './http/error-reply.ts';
@@ -11,7 +12,9 @@ import type { Caller } from './keys/caller.ts';
 import { presentedKey } from './keys/key-text.ts';
 import { ServerLog } from './server-log.ts';
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './server-options.ts';
+import { ApiMetrics } from './api/api-metrics.ts';
 import { healthRoute } from './api/health.ts';
+import { storeRoutes } from './api/store-routes.ts';
 
 /** Has every answer of the server; a client sees by it that the server was started again. */
 export const instanceHeader = 'x-agent-lightning-instance';
@@ -31,12 +34,18 @@ export class Server {
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(options: ResolvedServerOptions, adminKey: string | undefined) {
+  constructor(options: ResolvedServerOptions, operations: Operations, adminKey: string | undefined) {
     this.#options = options;
     this.adminKey = adminKey;
     this.#log = new ServerLog(options.log);
     this.#bodies = new BodyRoom(options);
-    this.#routes = [healthRoute(this.#draining.signal), ...options.routes];
+    const { agentRewards } = options;
+    const metrics = new ApiMetrics();
+    this.#routes = [
+      healthRoute(this.#draining.signal),
+      storeRoutes({ operations, agentRewards, instance: this.#instance, metrics }),
+      ...options.routes,
+    ];
   }
 
   /** Returns the address, such as `http://127.0.0.1:4747`, without a slash at the end. */
@@ -176,6 +185,16 @@ export class Server {
   }
 }
 
+function operationsOf(store: ServerOptions['store']): Operations {
+  const operations = CheckedStore.operationsOf(store);
+  if (operations !== undefined) return operations;
+  throw check.optionInvalid(
+    'startServer: store',
+    'another object',
+    'a store that openSqliteStore, openPostgresStore, MemoryStore or connectStore made, or a RecordStore of your own',
+  );
+}
+
 /**
  * Starts a server over a store: further routes can be put beside its own.
  * @throws {ConfigurationError} `option-invalid`, `port-unavailable`
@@ -184,7 +203,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const resolved = resolveServerOptions(options);
   const needsKey = options.keys === undefined && !resolved.open;
   const adminKey = needsKey ? (await resolved.keys.add({ role: 'admin', label: 'made at the start' })).key : undefined;
-  const server = new Server(resolved, adminKey);
+  const server = new Server(resolved, operationsOf(options.store), adminKey);
   await server.listen();
   return server;
 }
