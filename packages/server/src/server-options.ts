@@ -1,4 +1,5 @@
 import { check, ConfigurationError, type LightningStore } from '@agent-lightning/core';
+import type { MountedGateway } from './gateway-routes.ts';
 import { isLoopback } from './http/listen.ts';
 import type { RouteSet } from './http/route.ts';
 import { KeyRing } from './keys/key-ring.ts';
@@ -19,6 +20,15 @@ export interface ServerOptions {
   readonly open?: boolean;
   /** Lets agents write rewards to their own attempt, as Agent Lightning 1.0 does: an agent then says for itself how good it was. @default false */
   readonly agentRewards?: boolean;
+  /**
+   * Lets this server do the watchdog's work, beginning so long after its start: a runner that could not reach the server while it was away
+   * gets that time to say that it lives. Give a store that was opened with `watchdogIntervalMs: 0`. @default the store's own watchdog works from the start
+   */
+  readonly watchdogDelayMs?: number;
+  /** A gateway on the same port, as `Gateway.mount` makes it; it stays yours to close. @default none */
+  readonly gateway?: MountedGateway;
+  /** The address at which agents reach the gateway, when it differs from the one that the server listens on. @default that address */
+  readonly publicUrl?: string;
   /** Further routes on the same port, asked in order after the server's own. @default none */
   readonly routes?: readonly RouteSet[];
   /** Gets what happens. @default nothing is written */
@@ -31,7 +41,9 @@ export interface ServerOptions {
   readonly maxConnections?: number;
 }
 
-export type ResolvedServerOptions = Required<Omit<ServerOptions, 'log'>> & Pick<ServerOptions, 'log'>;
+type Optional = 'log' | 'watchdogDelayMs' | 'gateway' | 'publicUrl';
+
+export type ResolvedServerOptions = Required<Omit<ServerOptions, Optional>> & Pick<ServerOptions, Optional>;
 
 const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   store: true,
@@ -41,12 +53,20 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   keys: true,
   open: true,
   agentRewards: true,
+  watchdogDelayMs: true,
+  gateway: true,
+  publicUrl: true,
   routes: true,
   log: true,
   maxBodyBytes: true,
   maxHeldBytes: true,
   maxConnections: true,
 };
+
+function checkUrl(url: string): string {
+  if (URL.canParse(url) && /^https?:/u.test(url)) return url.replace(/\/+$/u, '');
+  throw check.optionInvalid('startServer: publicUrl', url, 'an http or https address');
+}
 
 /** Checks the options and fills in their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
@@ -74,5 +94,10 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     maxHeldBytes: check.wholeNumber('maxHeldBytes', options.maxHeldBytes ?? 536_870_912, 1_024),
     maxConnections: check.wholeNumber('maxConnections', options.maxConnections ?? 16_384),
     ...(options.log === undefined ? {} : { log: options.log }),
+    ...(options.watchdogDelayMs === undefined
+      ? {}
+      : { watchdogDelayMs: check.timerMs('watchdogDelayMs', options.watchdogDelayMs, 0) }),
+    ...(options.gateway === undefined ? {} : { gateway: options.gateway }),
+    ...(options.publicUrl === undefined ? {} : { publicUrl: checkUrl(options.publicUrl) }),
   };
 }

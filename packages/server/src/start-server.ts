@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
 import { check } from '@agent-lightning/core';
 import { CheckedStore, type Operations } from '@agent-lightning/store';
 import { BodyRoom } from './http/body-room.ts';
@@ -10,11 +11,15 @@ import { RequestError } from './http/request-error.ts';
 import type { RequestLine, Route, RouteSet } from './http/route.ts';
 import type { Caller } from './keys/caller.ts';
 import { presentedKey } from './keys/key-text.ts';
+import { LateWatchdog } from './late-watchdog.ts';
 import { ServerLog } from './server-log.ts';
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './server-options.ts';
 import { ApiMetrics } from './api/api-metrics.ts';
 import { healthRoute } from './api/health.ts';
+import { keyRoutes } from './api/key-routes.ts';
+import { metricsRoute } from './api/metrics-route.ts';
 import { storeRoutes } from './api/store-routes.ts';
+import { gatewayRoutes, placeGateway } from './gateway-routes.ts';
 
 /** Has every answer of the server; a client sees by it that the server was started again. */
 export const instanceHeader = 'x-agent-lightning-instance';
@@ -27,6 +32,7 @@ export class Server {
   readonly #bodies: BodyRoom;
   readonly #draining: AbortController = new AbortController();
   readonly #routes: readonly RouteSet[];
+  readonly #watchdog: LateWatchdog | undefined;
   readonly #underWay: Set<Promise<void>> = new Set();
   /** The key of role `admin` that was made because `keys` was not given. */
   readonly adminKey: string | undefined;
@@ -39,11 +45,20 @@ export class Server {
     this.adminKey = adminKey;
     this.#log = new ServerLog(options.log);
     this.#bodies = new BodyRoom(options);
-    const { agentRewards } = options;
+    const { agentRewards, gateway, keys, watchdogDelayMs } = options;
+    this.#watchdog = watchdogDelayMs === undefined ? undefined : new LateWatchdog(operations, watchdogDelayMs);
     const metrics = new ApiMetrics();
     this.#routes = [
       healthRoute(this.#draining.signal),
+      metricsRoute({
+        parts: [() => metrics.format(), ...(gateway === undefined ? [] : [() => gateway.formatMetrics()])],
+        connections: () => countConnections(this.#listener),
+        requests: () => this.#underWay.size,
+        heldBytes: () => this.#bodies.heldBytes,
+      }),
       storeRoutes({ operations, agentRewards, instance: this.#instance, metrics }),
+      keyRoutes(keys, this.#log),
+      ...(gateway === undefined ? [] : [gatewayRoutes(gateway)]),
       ...options.routes,
     ];
   }
@@ -55,13 +70,14 @@ export class Server {
 
   /** @internal */
   async listen(): Promise<void> {
-    const { host, port, allowedHosts, maxConnections } = this.#options;
+    const { host, port, allowedHosts, maxConnections, gateway, keys, publicUrl } = this.#options;
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       const work = this.#handle(request, response);
       this.#underWay.add(work);
       void work.finally(() => this.#underWay.delete(work));
     };
     this.#listener = await listen({ host, port, allowedHosts, maxConnections, handle });
+    if (gateway !== undefined) placeGateway(gateway, publicUrl ?? this.url, keys);
     this.#log.write('info', 'listening', {
       url: this.url,
       open: this.#options.open,
@@ -83,6 +99,7 @@ export class Server {
   async #close(drainMs: number): Promise<void> {
     this.#log.write('info', 'draining', { under_way: this.#underWay.size });
     const closed = this.#listener?.close();
+    this.#watchdog?.stop();
     this.#draining.abort();
     const timer = setTimeout(() => this.#listener?.server.closeAllConnections(), drainMs);
     await Promise.allSettled(this.#underWay);
@@ -183,6 +200,11 @@ export class Server {
     if (origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === host))
       throw new RequestError(`pages of ${origin.slice(0, 200)} may not use this server`, { code: 'forbidden' });
   }
+}
+
+async function countConnections(listener: Listener | undefined): Promise<number> {
+  if (listener === undefined) return 0;
+  return await promisify(listener.server.getConnections.bind(listener.server))();
 }
 
 function operationsOf(store: ServerOptions['store']): Operations {

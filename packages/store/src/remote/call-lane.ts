@@ -4,6 +4,10 @@ import type { LightningError } from '@agent-lightning/core';
 export interface OutgoingCall {
   /** The call as JSON. */
   readonly json: string;
+  /** True for a write that an outbox keeps while the server is away. */
+  readonly mayBeKept: boolean;
+  /** The file that keeps it. */
+  keptIn?: string | undefined;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: LightningError) => void;
 }

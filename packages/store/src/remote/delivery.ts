@@ -11,6 +11,13 @@ const firstContactMs = 5_000;
 const shortestWaitMs = 25;
 const longestWaitMs = 1_000;
 
+/** Says how a request is tried again. */
+export interface Retry {
+  readonly body: string;
+  /** True for what is not given up when the server stays away. @default false */
+  readonly isPatient?: boolean;
+}
+
 /** Sends requests to a server until one is answered; a server that is away is waited for, for a time. */
 export class Delivery {
   readonly #connection: HttpConnection;
@@ -26,23 +33,24 @@ export class Delivery {
 
   /**
    * Sends a request again and again until the server has answered it.
-   * @param onRetry is called before each further try, and may change the body
+   * @param onRetry is called before each further try: it may change the body, and say that the request waits for as long as it takes
    * @throws StoreError `store-unavailable`, retryable, after `outageMs` without an answer · what the server says of the request as a whole
    */
-  async send(request: HttpRequest, onRetry: () => string = () => request.body): Promise<unknown> {
+  async send(request: HttpRequest, onRetry: () => Retry = () => ({ body: request.body })): Promise<unknown> {
     const startedMs = performance.now();
-    let body = request.body;
+    let { body } = request;
     for (let waitMs = shortestWaitMs; ; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
       try {
         return this.#take(await this.#connection.post({ ...request, body }));
       } catch (error) {
         const limitMs = this.#hasAnswered ? this.#outageMs : Math.min(firstContactMs, this.#outageMs);
-        const isOver = performance.now() - startedMs + waitMs > limitMs;
-        if (!(error instanceof StoreError && error.retryable) || isOver || request.signal?.aborted === true)
-          throw error;
+        const isAway = error instanceof StoreError && error.retryable;
+        if (!isAway || request.signal?.aborted === true) throw error;
+        const retry = onRetry();
+        body = retry.body;
+        if (retry.isPatient !== true && performance.now() - startedMs + waitMs > limitMs) throw error;
       }
       await delay(waitMs);
-      body = onRetry();
     }
   }
 

@@ -7,13 +7,18 @@ import { storeClosed } from '../store-errors.ts';
 import { CallLane, type OutgoingCall } from './call-lane.ts';
 import { Delivery } from './delivery.ts';
 import { HttpConnection } from './http-connection.ts';
+import type { Outbox } from './outbox.ts';
 import { decodeError, decodeReply, encodeArguments, type ErrorJson } from './wire.ts';
 
 export interface RemoteOptions {
   readonly url: URL;
   readonly key: string | undefined;
   readonly outageMs: number;
+  readonly outbox: Outbox | undefined;
 }
+
+/** The writes that an outbox keeps: those of a runner's attempts, which mean the same when they arrive later. */
+const keptOperations: ReadonlySet<OperationName> = new Set(['appendSpans', 'complete', 'fail', 'addReward']);
 
 /** The time that one request waits at the server; a longer wait is several of them. */
 const pollMs = 20_000;
@@ -27,13 +32,15 @@ export class RemoteOperations implements Operations {
   readonly #connection: HttpConnection;
   readonly #delivery: Delivery;
   readonly #client: string = randomUUID();
+  readonly #outbox: Outbox | undefined;
   readonly #lanes: Readonly<Record<LaneName, CallLane>>;
   readonly #ends: AbortController = new AbortController();
   readonly #waits: Set<Promise<unknown>> = new Set();
   #count: number = 0;
   #closing: Promise<void> | undefined;
 
-  constructor({ url, key, outageMs }: RemoteOptions) {
+  constructor({ url, key, outageMs, outbox }: RemoteOptions) {
+    this.#outbox = outbox;
     this.#connection = new HttpConnection(url, key);
     this.#delivery = new Delivery(this.#connection, outageMs);
     const send = (calls: readonly OutgoingCall[]): Promise<void> => this.#sendCalls(calls);
@@ -44,6 +51,9 @@ export class RemoteOperations implements Operations {
       leases: new CallLane(2, send),
       upkeep: new CallLane(2, send),
     };
+    const ignore = (): void => undefined; // nobody of this process waits for it
+    for (const { json, path } of outbox?.readLeft() ?? [])
+      this.#lanes.writes.push({ json, mayBeKept: true, keptIn: path, resolve: ignore, reject: ignore });
   }
 
   async call<Name extends OperationName>(
@@ -55,7 +65,8 @@ export class RemoteOperations implements Operations {
     const { kind } = operationTable[name];
     if (kind === 'wait') return (await this.#wait(name, checked, signal)) as OperationReply<Name>;
     const reply = await new Promise<unknown>((resolve, reject) => {
-      this.#lanes[laneOf(name)].push({ json: this.#callToJson(name, checked), resolve, reject });
+      const json = this.#callToJson(name, checked);
+      this.#lanes[laneOf(name)].push({ json, mayBeKept: keptOperations.has(name), resolve, reject });
     });
     return decodeReply(name, reply) as OperationReply<Name>;
   }
@@ -87,12 +98,16 @@ export class RemoteOperations implements Operations {
     const askedFirst = this.#delivery.instance;
     const request = { path: '/v1/store/calls', body: join(), timeoutMs: answerMs };
     try {
-      const answer = await this.#delivery.send(request, () => join(askedFirst));
+      const answer = await this.#delivery.send(request, () => ({
+        body: join(askedFirst),
+        isPatient: this.#keep(calls) && this.#closing === undefined,
+      }));
       const { replies } = answer as {
         readonly replies: readonly ({ readonly value: unknown } | { readonly error: ErrorJson })[];
       };
       for (const [index, call] of calls.entries()) {
         const reply = replies[index];
+        this.#forget(call, reply !== undefined && 'error' in reply && reply.error.retryable);
         if (reply === undefined) call.reject(noReply());
         else if ('error' in reply) call.reject(decodeError(reply.error));
         else call.resolve(reply.value);
@@ -100,6 +115,17 @@ export class RemoteOperations implements Operations {
     } catch (error) {
       for (const call of calls) call.reject(toStoreError(error));
     }
+  }
+
+  /** Keeps calls in files while the server is away; returns true when it has any. */
+  #keep(calls: readonly OutgoingCall[]): boolean {
+    for (const call of calls) if (call.mayBeKept) call.keptIn ??= this.#outbox?.keep(call.json);
+    return calls.some(({ keptIn }) => keptIn !== undefined);
+  }
+
+  /** Removes the file of a call that was answered. One that may succeed later is given again by its caller, or by the next start. */
+  #forget({ keptIn }: OutgoingCall, mayPass: boolean): void {
+    if (keptIn !== undefined && !mayPass) this.#outbox?.remove(keptIn);
   }
 
   async #wait(name: OperationName, checked: readonly unknown[], signal: AbortSignal | undefined): Promise<unknown> {
