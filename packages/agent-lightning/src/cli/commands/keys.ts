@@ -37,7 +37,7 @@ function addAddCommand(group: Command): void {
     usage: 'add',
     summary: 'make a key and show it, this once',
     details:
-      'The file keeps only its hash. A server that runs takes the new key within a second. To rotate a key, add another one, hand it out, and revoke the old one.',
+      'The file keeps only its hash. A server that runs takes the new key at once. To rotate a key, add another one, hand it out, and revoke the old one.',
     examples: [
       ['agent-lightning keys add --file keys.json --role runner --label gpu-2 --expires 30d', 'a key for one machine'],
     ],
