@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ConfigurationError, type LightningStore } from '@agent-lightning/core';
+import { check, ConfigurationError, type LightningStore } from '@agent-lightning/core';
 import { connectStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 
@@ -47,14 +47,35 @@ export function findStore(name: string, directory: string, schema: string | unde
 /** The variable of the environment that holds the key for a server, unless its address has one. */
 export const keyVariable = 'AGENT_LIGHTNING_KEY';
 
-/** Opens a store without watching over its leases: those are of the processes that work with it. It is migrated where it is older. */
-export async function openStore(place: StorePlace): Promise<CheckableStore> {
-  if (place.kind === 'server') return connectStore({ url: place.url, ...findKey(place.url) });
-  if (place.kind === 'sqlite') return await openSqliteStore({ path: place.path, watchdogIntervalMs: 0 });
+/** Holds what a command asks of a store beside its place. */
+export interface OpenStoreOptions {
+  readonly keepEndedMs?: number;
+}
+
+/**
+ * Opens a store without watching over its leases: those are of the processes that work with it. It is migrated where it is older.
+ * @throws {ConfigurationError} `option-invalid` for `keepEndedMs` where a server has the store, which keeps what it was told to
+ */
+export async function openStore(place: StorePlace, options: OpenStoreOptions = {}): Promise<CheckableStore> {
+  if (place.kind === 'server') {
+    if (options.keepEndedMs !== undefined)
+      throw check.optionInvalid(
+        'keepEndedMs',
+        options.keepEndedMs,
+        'left out for a store at a server; run the command where the store is',
+      );
+    return connectStore({ url: place.url, ...findKey(place.url) });
+  }
+  if (place.kind === 'sqlite') return await openSqliteStore({ ...options, path: place.path, watchdogIntervalMs: 0 });
   // Loaded when it is needed: pg takes time to load.
   const { openPostgresStore } = await import('@agent-lightning/store-postgres');
   const { connection, schema } = place;
-  return await openPostgresStore({ connection, watchdogIntervalMs: 0, ...(schema !== undefined && { schema }) });
+  return await openPostgresStore({
+    ...options,
+    connection,
+    watchdogIntervalMs: 0,
+    ...(schema !== undefined && { schema }),
+  });
 }
 
 /** Returns the key of the environment where the address of a server has none. */
@@ -68,8 +89,9 @@ export function findKey(url: string, environment: NodeJS.ProcessEnv = process.en
 export async function withStore<Result>(
   place: StorePlace,
   work: (store: CheckableStore) => Promise<Result>,
+  options: OpenStoreOptions = {},
 ): Promise<Result> {
-  const store = await openStore(place);
+  const store = await openStore(place, options);
   try {
     return await work(store);
   } finally {
