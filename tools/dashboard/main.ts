@@ -62,9 +62,11 @@ function listPages(): readonly (readonly [name: string, path: string, ready: str
     [`${name} rollout`, `${run}/rollouts/${rollout}`, '.conversation, .empty'],
     [`${name} waterfall`, `${run}/rollouts/${rollout}?view=waterfall`, '.waterfall, .empty'],
     [`${name} tokens`, `${run}/rollouts/${rollout}?view=tokens`, '.tokens-view'],
+    [`${name} rollout samples`, `${run}/rollouts/${rollout}?view=samples`, '.tree, .empty'],
     [`${name} raw`, `${run}/rollouts/${rollout}?view=raw`, '.raw'],
     [`${name} groups`, `${run}/groups`, '.groups'],
     [`${name} group`, `${run}/groups/${group}`, '.side-by-side'],
+    [`${name} samples`, `${run}/samples?step=1`, '.figures, .empty'],
     [`${name} alerts`, `${run}/alerts`, 'h1'],
   ];
   return [

@@ -8,6 +8,7 @@ import { GroupsPage } from './pages/groups-page.tsx';
 import { RolloutPage } from './pages/rollout-page.tsx';
 import { RolloutsPage } from './pages/rollouts-page.tsx';
 import { RunPage } from './pages/run-page.tsx';
+import { SamplesPage } from './pages/samples-page.tsx';
 import { RunsPage } from './pages/runs-page.tsx';
 import { StateBadge } from './parts/badges.tsx';
 import { Problem, Waiting } from './parts/messages.tsx';
@@ -71,8 +72,9 @@ function RunPages({ details }: { readonly details: RunDetails }): JSX.Element {
   const [, , page, id] = place.value.path;
   if (page === undefined) return <RunPage details={details} />;
   if (page === 'alerts' && id === undefined) return <AlertsPage details={details} />;
-  if (page === 'rollouts' || page === 'groups') {
+  if (page === 'rollouts' || page === 'groups' || page === 'samples') {
     if (!details.hasStore) return <Problem title="The rollouts are elsewhere" text={noStore(details)} />;
+    if (page === 'samples' && id === undefined) return <SamplesPage details={details} />;
     if (page === 'rollouts')
       return id === undefined ? <RolloutsPage details={details} /> : <RolloutPage details={details} id={id} key={id} />;
     return id === undefined ? <GroupsPage details={details} /> : <GroupPage details={details} id={id} key={id} />;
@@ -91,6 +93,7 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
     ['', 'Overview'],
     ['rollouts', 'Rollouts'],
     ['groups', 'Groups'],
+    ['samples', 'Samples'],
     ['alerts', alerts === 0 ? 'Alerts' : `Alerts (${alerts})`],
   ];
   return (
