@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startDashboard, type Dashboard } from '../src/index.ts';
@@ -19,6 +19,9 @@ const steps = [
   [[0, 0, 1, 1]],
 ] as const;
 
+let shared: string;
+beforeAll(async () => (shared = await makeRun(await createFolder('kept'), 'a', steps)));
+
 async function ask<Reply>(directory: string, path: string): Promise<Reply> {
   const dashboard = await startDashboard({ source: directory });
   open.push(dashboard);
@@ -29,8 +32,7 @@ async function ask<Reply>(directory: string, path: string): Promise<Reply> {
 
 describe('the samples of a step', () => {
   it('are those that the options of the run make, with the rollouts that were left out and why', async () => {
-    const directory = await makeRun(await createFolder(), 'a', steps);
-    const shown = await ask<StepSamples>(directory, 'samples?step=1');
+    const shown = await ask<StepSamples>(shared, 'samples?step=1');
     expect(shown).toMatchObject({
       step: 1,
       layout: 'trajectory',
@@ -51,8 +53,7 @@ describe('the samples of a step', () => {
   });
 
   it('are those of the newest step where none is named', async () => {
-    const directory = await makeRun(await createFolder(), 'a', steps);
-    expect(await ask(directory, 'samples')).toMatchObject({ step: 2, used: { rollouts: 4 }, leftOut: [] });
+    expect(await ask(shared, 'samples')).toMatchObject({ step: 2, used: { rollouts: 4 }, leftOut: [] });
   });
 
   it('say that the run counted others, and that a step that goes on has none yet', async () => {
@@ -90,8 +91,7 @@ describe('the samples of a step', () => {
 
 describe('the samples of a rollout', () => {
   it('have the credit and the advantage of each call', async () => {
-    const directory = await makeRun(await createFolder(), 'a', steps);
-    const tree = await ask<RolloutTree>(directory, 'rollouts/run.s1.g0.k0/samples');
+    const tree = await ask<RolloutTree>(shared, 'rollouts/run.s1.g0.k0/samples');
     expect(tree.calls).toMatchObject([
       { index: 0, sample: 0, depth: 0, credit: 1, promptTokens: 3, responseTokens: 3 },
     ]);
@@ -104,8 +104,7 @@ describe('the samples of a rollout', () => {
   });
 
   it('are shown as they would be where nothing of the rollout was trained on', async () => {
-    const directory = await makeRun(await createFolder(), 'a', steps);
-    const tree = await ask<RolloutTree>(directory, 'rollouts/run.s1.g1.k0/samples');
+    const tree = await ask<RolloutTree>(shared, 'rollouts/run.s1.g1.k0/samples');
     expect(tree).toMatchObject({ leftOut: expect.stringContaining('earned the same'), calls: [{ index: 0 }] });
     expect(tree.calls[0]).not.toHaveProperty('advantage');
   });

@@ -1,14 +1,19 @@
-import type { MetricsPage, RolloutPage, GroupPage, RunList } from '../api.ts';
-import { countRollouts, filterRollouts, listGroups } from '../rollouts/filter-rollouts.ts';
+import type { GroupPage, MetricsPage, RolloutEntry, RolloutPage, RunList } from '../api.ts';
+import type { Note } from '../notes/note.ts';
+import { countRollouts, filterRollouts, listGroups, noteFilters } from '../rollouts/filter-rollouts.ts';
 import { readGroup } from '../rollouts/read-group.ts';
 import { readRollout } from '../rollouts/read-rollout.ts';
 import { readTokens } from '../rollouts/read-tokens.ts';
 import { newestStep, openTokenContext } from '../runs/open-token-context.ts';
 import type { RunShelf } from '../runs/run-shelf.ts';
 import { readRolloutTree, readStepSamples } from '../samples/read-samples.ts';
+import { isId } from './is-id.ts';
+import { noteRoutes } from './note-routes.ts';
 import { anyNumber, oneOf, shortText, stepRange, wholeNumber } from './query-fields.ts';
 import { route, type Route } from './route.ts';
 
+/** The characters of a comment that the list of rollouts shows. */
+const shownComment = 200;
 /** The most items of one page. */
 const mostItems = 500;
 
@@ -24,6 +29,7 @@ const rolloutFields = {
   least: anyNumber,
   most: anyNumber,
   text: shortText,
+  note: oneOf(noteFilters),
   order: oneOf(['newest', 'oldest', 'lowest', 'highest', 'slowest']),
 } as const;
 
@@ -36,7 +42,13 @@ const groupFields = {
 
 /** Makes the routes that answer with JSON. */
 export function createRoutes(shelf: RunShelf): readonly Route[] {
-  return [...runRoutes(shelf), ...rolloutRoutes(shelf), ...groupRoutes(shelf), ...sampleRoutes(shelf)];
+  return [
+    ...runRoutes(shelf),
+    ...rolloutRoutes(shelf),
+    ...groupRoutes(shelf),
+    ...sampleRoutes(shelf),
+    ...noteRoutes(shelf),
+  ];
 }
 
 function runRoutes(shelf: RunShelf): readonly Route[] {
@@ -64,19 +76,23 @@ function rolloutRoutes(shelf: RunShelf): readonly Route[] {
       if (rollouts === undefined) return undefined;
       await rollouts.index.whenBegun();
       const entries = rollouts.index.entries();
-      const found = filterRollouts(entries, filter);
+      const notes = (await (await shelf.files(run!))?.notes.read()) ?? new Map<string, Note>();
+      const found = filterRollouts(entries, filter, notes);
       return {
         total: found.length,
         read: entries.length,
         isComplete: rollouts.index.isComplete,
         offset: filter.offset,
-        items: found.slice(filter.offset, filter.offset + filter.limit),
+        items: found.slice(filter.offset, filter.offset + filter.limit).map((entry) => withNote(entry, notes)),
         ...countRollouts(found),
       };
     }),
     route('/api/runs/:run/rollouts/:rollout', {}, async ({ run, rollout }) => {
       const rollouts = await shelf.rollouts(run!);
-      return rollouts === undefined || !isId(rollout!) ? undefined : await readRollout(rollouts.store, rollout!);
+      const details =
+        rollouts === undefined || !isId(rollout!) ? undefined : await readRollout(rollouts.store, rollout!);
+      const note = (await (await shelf.files(run!))?.notes.read())?.get(rollout!);
+      return details && { ...details, ...(note !== undefined && { note }) };
     }),
     route('/api/runs/:run/rollouts/:rollout/tokens', {}, async ({ run, rollout }) => {
       const context = isId(rollout!) ? await openTokenContext(shelf, run!) : undefined;
@@ -130,7 +146,16 @@ function sampleRoutes(shelf: RunShelf): readonly Route[] {
   ];
 }
 
-/** Tells whether a text can be the id of a rollout or a group; a store rejects others. */
-function isId(text: string): boolean {
-  return /^[A-Za-z0-9._:-]{1,200}$/.test(text);
+function withNote(entry: RolloutEntry, notes: ReadonlyMap<string, Note>): RolloutEntry {
+  const note = notes.get(entry.id);
+  if (note === undefined) return entry;
+  const { mark, label, comment } = note;
+  return {
+    ...entry,
+    note: {
+      ...(mark !== undefined && { mark }),
+      ...(label !== undefined && { label }),
+      ...(comment !== undefined && { comment: comment.slice(0, shownComment).toWellFormed() }),
+    },
+  };
 }

@@ -6,6 +6,7 @@ import { StatusBadge } from '../parts/badges.tsx';
 import { CallTree } from '../parts/call-tree.tsx';
 import { Conversation } from '../parts/conversation.tsx';
 import { Problem, Waiting } from '../parts/messages.tsx';
+import { NoteCard } from '../parts/note.tsx';
 import { Raw } from '../parts/raw.tsx';
 import { Tokens } from '../parts/tokens.tsx';
 import { Waterfall } from '../parts/waterfall.tsx';
@@ -29,6 +30,7 @@ export function RolloutPage({ details, id }: { readonly details: RunDetails; rea
   return (
     <>
       <Summary run={details.id} data={data} />
+      {details.state === 'store' ? undefined : <NoteCard path={`${path}/note`} note={data.note} />}
       <nav class="tabs inner" aria-label="Views of the rollout">
         {views.map(([name, label]) => (
           <Link
