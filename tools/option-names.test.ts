@@ -311,6 +311,7 @@ const rows: readonly Row[] = [
     call: (options) => exportNotes('runs/a', options).next(),
     misspelt: { labeled: true },
     meant: 'labelled',
+    isOptional: true,
   },
   {
     type: 'dashboard DashboardOptions',

@@ -83,6 +83,9 @@ export interface RolloutEntry {
   readonly createdAtMs: number;
   /** From enqueueing to the end. */
   readonly seconds?: number;
+  /** The id of the prompts that it was run with, and the number of its task, where a search over prompts ran it. */
+  readonly prompts?: string;
+  readonly taskNumber?: number;
   /** The reader's note; absent where there is none, and in the index. */
   readonly note?: NoteContent;
 }

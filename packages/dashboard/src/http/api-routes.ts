@@ -1,5 +1,6 @@
 import type { GroupPage, MetricsPage, RolloutEntry, RolloutPage, RunList } from '../api.ts';
 import type { Note } from '../notes/note.ts';
+import { readPrompts } from '../prompts/read-prompts.ts';
 import { countRollouts, filterRollouts, listGroups, noteFilters } from '../rollouts/filter-rollouts.ts';
 import { readGroup } from '../rollouts/read-group.ts';
 import { readRollout } from '../rollouts/read-rollout.ts';
@@ -30,6 +31,8 @@ const rolloutFields = {
   most: anyNumber,
   text: shortText,
   note: oneOf(noteFilters),
+  prompts: shortText,
+  task: wholeNumber(0, 1e9, -1),
   order: oneOf(['newest', 'oldest', 'lowest', 'highest', 'slowest']),
 } as const;
 
@@ -55,6 +58,10 @@ function runRoutes(shelf: RunShelf): readonly Route[] {
   return [
     route('/api/runs', {}, async (): Promise<RunList> => ({ source: shelf.title, runs: await shelf.list() })),
     route('/api/runs/:run', {}, async ({ run }) => await shelf.describe(run!)),
+    route('/api/runs/:run/prompts', {}, async ({ run }) => {
+      const files = await shelf.files(run!);
+      return files && (await readPrompts(files));
+    }),
     route(
       '/api/runs/:run/metrics',
       { after: wholeNumber(0, 1e9, 0), limit: wholeNumber(1, 2_000, 500) },

@@ -16,6 +16,8 @@ const entry = fc.record({
   reward: fc.option(fc.integer({ min: -2, max: 2 }), { nil: undefined }),
   failure: fc.constantFrom('E', undefined),
   seconds: fc.option(fc.nat(9), { nil: undefined }),
+  prompts: fc.constantFrom('P', undefined),
+  taskNumber: fc.constantFrom(0, 1, undefined),
   attempts: fc.constant(1),
   createdAtMs: fc.nat(),
 });
@@ -30,6 +32,8 @@ const filter = fc.record({
   least: fc.constantFrom(null, 0),
   most: fc.constantFrom(null, 1),
   note: fc.constantFrom('', 'any', 'good', 'none'),
+  prompts: fc.constantFrom('', 'P'),
+  task: fc.constantFrom(-1, 0),
   text: fc.constantFrom('', 'A'),
   order: fc.constantFrom('newest', 'oldest', 'lowest', 'highest', 'slowest'),
 });
@@ -39,6 +43,8 @@ const note = fc.record({ mark: fc.constantFrom('good', 'bad', undefined), commen
 /** Says the same as the filter, one field after the other. */
 function isWanted(one: RolloutEntry, wanted: RolloutFilter, notes: Notes): boolean {
   const own = notes.get(one.id);
+  if (wanted.prompts === 'P' && one.prompts !== 'P') return false;
+  if (wanted.task === 0 && one.taskNumber !== 0) return false;
   if (wanted.note === 'any' && own === undefined) return false;
   if (wanted.note === 'good' && own?.mark !== 'good') return false;
   if (wanted.note === 'none' && own !== undefined) return false;

@@ -12,6 +12,10 @@ export interface RolloutFilter {
   readonly group: string;
   readonly least: number | null;
   readonly most: number | null;
+  /** The id of the prompts that a search tried. */
+  readonly prompts: string;
+  /** The number of a task of such a search; below 0 selects every task. */
+  readonly task: number;
   /** A mark of a reader, `any` note, or `none`. */
   readonly note: string;
   /** A part of the task, of the id, or of a reader's comment, in any case. */
@@ -45,7 +49,7 @@ export function filterRollouts(
 }
 
 function testsOf(filter: RolloutFilter, notes: Notes): readonly ((entry: RolloutEntry) => boolean)[] {
-  const { steps, mode, status, failure, kind, group, least, most, note } = filter;
+  const { steps, mode, status, failure, kind, group, least, most, note, prompts, task: number } = filter;
   const text = filter.text.toLowerCase();
   return [
     ...(steps === null ? [] : [({ step = -1 }: RolloutEntry) => step >= steps[0] && step <= steps[1]]),
@@ -64,6 +68,8 @@ function testsOf(filter: RolloutFilter, notes: Notes): readonly ((entry: Rollout
             id.toLowerCase().includes(text) ||
             notes.get(id)?.comment?.toLowerCase().includes(text) === true,
         ]),
+    ...(prompts === '' ? [] : [(entry: RolloutEntry) => entry.prompts === prompts]),
+    ...(number < 0 ? [] : [(entry: RolloutEntry) => entry.taskNumber === number]),
     ...(note === '' ? [] : [({ id }: RolloutEntry) => hasNote(notes, id, note)]),
   ];
 }

@@ -17,6 +17,8 @@ const fields = [
   'least',
   'most',
   'note',
+  'prompts',
+  'task',
   'text',
   'order',
 ] as const;
@@ -129,6 +131,8 @@ function Filters(): JSX.Element {
         ['none', 'no note'],
       ])}
       {field('kind', 'kind of task', 'any', 10)}
+      {value('prompts') === '' ? undefined : field('prompts', 'prompts', 'any', 14)}
+      {value('task') === '' ? undefined : field('task', 'task number', 'any', 5)}
       {value('group') === '' ? undefined : field('group', 'group', 'any', 14)}
     </form>
   );
