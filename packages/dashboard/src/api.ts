@@ -172,6 +172,8 @@ export interface TokenSample {
   readonly mask: readonly number[];
   /** Nats; 0 where the mask is 0. */
   readonly logprobs: readonly number[];
+  /** The trainer's log-probabilities when the sample was first trained on, in nats; absent where the run did not keep them. */
+  readonly trainerLogprobs?: readonly number[];
   /** Absent where the advantages are not known. */
   readonly advantages?: readonly number[];
 }

@@ -320,7 +320,14 @@ describe('the tokens of a rollout', () => {
     const run = await reopen(directory);
     const segments = [{ agentName: 'w', callIndex: 0, policyVersion: 3, start: 1, end: 3, advantage: 0.75 }];
     const samples = [
-      { tokens: [1, 5, 2], texts: ['<s>', 'five', '</s>'], lossMask: [0, 1, 1], logprobs: [0, -1, -2], segments },
+      {
+        tokens: [1, 5, 2],
+        texts: ['<s>', 'five', '</s>'],
+        lossMask: [0, 1, 1],
+        logprobs: [0, -1, -2],
+        trainerLogprobs: [0, -1, -1.5],
+        segments,
+      },
     ];
     await run.writeFile(
       JSON.stringify({
@@ -334,7 +341,14 @@ describe('the tokens of a rollout', () => {
     const url = await start(directory);
     expect(await ask(url, '/api/runs/a/rollouts/run.s1.g0.k0/tokens')).toMatchObject({
       advantages: 'recorded',
-      samples: [{ advantages: [0, 0.75, 0.75], texts: ['<s>', 'five', '</s>'], policyVersions: [3] }],
+      samples: [
+        {
+          advantages: [0, 0.75, 0.75],
+          texts: ['<s>', 'five', '</s>'],
+          policyVersions: [3],
+          trainerLogprobs: [0, -1, -1.5],
+        },
+      ],
     });
     const other = await ask<TokenDetails>(url, '/api/runs/a/rollouts/run.s1.g0.k1/tokens');
     expect(other).toMatchObject({ advantages: 'computed', texts: 'excerpts' });

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { MemoryStore } from '@agent-lightning/store';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { NoteList, RolloutDetails, RolloutPage } from '../src/api.ts';
-import { exportNotes, readNotes, startDashboard, type Dashboard } from '../src/index.ts';
+import {
+  exportNotes,
+  readNotes,
+  startDashboard,
+  type Dashboard,
+  type ExportNotesOptions,
+  type LabelLine,
+} from '../src/index.ts';
 import { NotesFile } from '../src/notes/notes-file.ts';
 import { createFolder, makeRun, runStep } from './make-run.ts';
 
@@ -33,6 +40,12 @@ async function put(
 
 async function ask<Reply>(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
   return (await (await fetch(dashboard.url + path, { headers })).json()) as Reply;
+}
+
+async function readLines(options?: ExportNotesOptions): Promise<readonly LabelLine[]> {
+  const found: LabelLine[] = [];
+  for await (const line of exportNotes(directory, options)) found.push(line);
+  return found;
 }
 
 const list = async (query: string): Promise<readonly string[]> =>
@@ -70,7 +83,7 @@ it('are exported with task and answer, with a score where they have one', async 
   const answered = await fetch(`${dashboard.url}/api/runs/a/notes.jsonl`);
   expect(answered.headers.get('content-type')).toMatch(/^application\/jsonl/);
   const lines = (await answered.text()).trimEnd().split('\n');
-  const exported = await Array.fromAsync(exportNotes(directory));
+  const exported = await readLines();
   expect(lines.map((line) => JSON.parse(line) as object)).toEqual(exported);
   expect(exported[0]).toMatchObject({
     task: { question: 'What is run.s1.g0?', kind: 'even' },
@@ -81,9 +94,7 @@ it('are exported with task and answer, with a score where they have one', async 
     step: 1,
   });
   expect(exported.map(({ label }) => label)).toEqual([1, 0.25, undefined]);
-  expect(await Array.fromAsync(exportNotes(directory, { labelled: true, mark: 'bad' }))).toMatchObject([
-    { label: 0.25 },
-  ]);
+  expect(await readLines({ labelled: true, mark: 'bad' })).toMatchObject([{ label: 0.25 }]);
 });
 
 it('are not written without the key, by a page of another site, nor with what is no note', async () => {

@@ -57,6 +57,7 @@ function fromExcerpt(sample: RolloutExcerpt['samples'][number], texts: TokenText
       : texts.source !== 'none' && { texts: texts.of(sample.tokens) }),
     mask: sample.lossMask,
     logprobs: sample.logprobs,
+    ...(sample.trainerLogprobs !== undefined && { trainerLogprobs: sample.trainerLogprobs }),
     advantages,
   };
 }
