@@ -40,21 +40,32 @@ export function findStore(name: string, directory: string, schema: string | unde
   );
 }
 
+/** Holds what a command asks of a store beside its place. */
+export interface OpenStoreOptions {
+  readonly keepEndedMs?: number;
+}
+
 /** Opens a store without watching over its leases: those are of the processes that work with it. It is migrated where it is older. */
-export async function openStore(place: StorePlace): Promise<CheckableStore> {
-  if (place.kind === 'sqlite') return await openSqliteStore({ path: place.path, watchdogIntervalMs: 0 });
+export async function openStore(place: StorePlace, options: OpenStoreOptions = {}): Promise<CheckableStore> {
+  if (place.kind === 'sqlite') return await openSqliteStore({ ...options, path: place.path, watchdogIntervalMs: 0 });
   // Loaded when it is needed: pg takes time to load.
   const { openPostgresStore } = await import('@agent-lightning/store-postgres');
   const { connection, schema } = place;
-  return await openPostgresStore({ connection, watchdogIntervalMs: 0, ...(schema !== undefined && { schema }) });
+  return await openPostgresStore({
+    ...options,
+    connection,
+    watchdogIntervalMs: 0,
+    ...(schema !== undefined && { schema }),
+  });
 }
 
 /** Does some work with a store, and closes it. */
 export async function withStore<Result>(
   place: StorePlace,
   work: (store: CheckableStore) => Promise<Result>,
+  options: OpenStoreOptions = {},
 ): Promise<Result> {
-  const store = await openStore(place);
+  const store = await openStore(place, options);
   try {
     return await work(store);
   } finally {
