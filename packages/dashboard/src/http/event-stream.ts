@@ -51,6 +51,7 @@ async function readStates(
 ): Promise<readonly (readonly [type: string, state: string])[]> {
   if (run === null) return [['runs', await shelf.mark(null)]];
   const rollouts = await shelf.rollouts(run);
+  await rollouts?.index.lookForLateRewards();
   const notes = (await (await shelf.files(run))?.notes.mark()) ?? '';
   return [
     ['run', await shelf.mark(run)],
