@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startDashboard } from '@agent-lightning/dashboard';
+import { makePromptRun } from './make-prompt-run.ts';
 import { hostileName, makeFailedRun, makeFinishedRun, startLiveRun } from './make-runs.ts';
 import { expectAddress, followPath, keyboardPaths, walkPage } from './keyboard-paths.ts';
 import { openChromium } from './open-chromium.ts';
@@ -20,6 +21,8 @@ const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, screenshots: { type: 'string' }, only: { type: 'string' } },
 });
 const pictures = values.screenshots ?? join(tmpdir(), 'dashboard-screenshots');
+/** The key by which notes are written. */
+const adminKey = 'a key of a test, which is no secret';
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -30,7 +33,8 @@ async function main(): Promise<number> {
   try {
     await makeFinishedRun(folder, 12);
     await makeFailedRun(folder);
-    await using dashboard = Object.assign(await startDashboard({ source: folder }), {
+    await makePromptRun(folder);
+    await using dashboard = Object.assign(await startDashboard({ source: folder, adminKey }), {
       async [Symbol.asyncDispose](this: { close(): Promise<void> }) {
         await this.close();
       },
@@ -42,7 +46,8 @@ async function main(): Promise<number> {
       console.error(`visiting ${path}`);
       await visitor.visit(name, path, ready, async (page) => await walkPage(page, keyboard, path));
     }
-    for (const path of keyboardPaths(encodeURIComponent(hostileName))) await followPath(visitor, keyboard, path);
+    for (const path of keyboardPaths(encodeURIComponent(hostileName), adminKey))
+      await followPath(visitor, keyboard, path);
     await checkMouse(visitor, keyboard);
     await checkLive(visitor, live);
     return conclude(visitor, keyboard);
@@ -62,9 +67,11 @@ function listPages(): readonly (readonly [name: string, path: string, ready: str
     [`${name} rollout`, `${run}/rollouts/${rollout}`, '.conversation, .empty'],
     [`${name} waterfall`, `${run}/rollouts/${rollout}?view=waterfall`, '.waterfall, .empty'],
     [`${name} tokens`, `${run}/rollouts/${rollout}?view=tokens`, '.tokens-view'],
+    [`${name} rollout samples`, `${run}/rollouts/${rollout}?view=samples`, '.tree, .empty'],
     [`${name} raw`, `${run}/rollouts/${rollout}?view=raw`, '.raw'],
     [`${name} groups`, `${run}/groups`, '.groups'],
     [`${name} group`, `${run}/groups/${group}`, '.side-by-side'],
+    [`${name} samples`, `${run}/samples?step=1`, '.figures, .empty'],
     [`${name} alerts`, `${run}/alerts`, 'h1'],
   ];
   return [
@@ -72,6 +79,10 @@ function listPages(): readonly (readonly [name: string, path: string, ready: str
     ...ofRun('ended', ended, 'run.s2.g1.k0', 'run.s2.g1'),
     ...ofRun('failed', '/runs/failed', 'run.s1.g0.k0', 'run.s1.g0'),
     ...ofRun('live', '/runs/live', 'run.s1.g0.k0', 'run.s1.g0'),
+    ['prompts overview', '/runs/prompts', '.figures'],
+    ['prompts', '/runs/prompts/prompts', '.heat-table'],
+    ['prompts rollouts', '/runs/prompts/rollouts?task=0', '[role=row] a'],
+    ['no prompts', `${ended}/prompts`, '.empty'],
     ['filtered', `${ended}/rollouts?steps=2-3&order=lowest&mode=train`, '[role=row] a'],
     ['nothing like this', `${ended}/rollouts?text=nothing-is-like-this`, '.empty'],
     ['wrong filter', `${ended}/rollouts?steps=many`, '[role=alert]'],

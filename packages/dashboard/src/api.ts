@@ -2,6 +2,7 @@
 import type { Attempt, JsonValue, Rollout } from '@agent-lightning/core';
 import type { Interval, RunConfig, StepMetrics, ToldFinding, ValidationMetrics, Verdict } from '@agent-lightning/run';
 import type { RolloutView } from '@agent-lightning/report';
+import type { Note, NoteContent } from './notes/note.ts';
 
 /**
  * The state of a run: `running` while a process trains in its directory, `ended` when it wrote how it ended, `stopped` when neither: it
@@ -82,6 +83,11 @@ export interface RolloutEntry {
   readonly createdAtMs: number;
   /** From enqueueing to the end. */
   readonly seconds?: number;
+  /** The id of the prompts that it was run with, and the number of its task, where a search over prompts ran it. */
+  readonly prompts?: string;
+  readonly taskNumber?: number;
+  /** The reader's note; absent where there is none, and in the index. */
+  readonly note?: NoteContent;
 }
 
 /** The reply of `/api/runs/:run/rollouts`. */
@@ -130,6 +136,8 @@ export interface RolloutDetails {
   readonly problems: readonly string[];
   readonly calls: number;
   readonly untrainable: readonly { readonly spanId: string; readonly agentName: string; readonly reason: string }[];
+  /** The reader's note; absent where there is none. */
+  readonly note?: Note;
 }
 
 /** One dimension of a reward as it was written. */
@@ -164,6 +172,8 @@ export interface TokenSample {
   readonly mask: readonly number[];
   /** Nats; 0 where the mask is 0. */
   readonly logprobs: readonly number[];
+  /** The trainer's log-probabilities when the sample was first trained on, in nats; absent where the run did not keep them. */
+  readonly trainerLogprobs?: readonly number[];
   /** Absent where the advantages are not known. */
   readonly advantages?: readonly number[];
 }
@@ -200,6 +210,19 @@ export interface GroupDetails {
   readonly rollouts: readonly RolloutView[];
   /** The number of entries with which all rollouts begin alike. */
   readonly common: number;
+}
+
+/** The reply of `/api/runs/:run/notes`: the notes of a run, the newest first. */
+export interface NoteList {
+  readonly notes: readonly Note[];
+}
+
+/** The reply of `/api/access`. */
+export interface Access {
+  /** True for a request with the admin key, which may write notes. */
+  readonly canWrite: boolean;
+  /** True when the dashboard was started with an admin key. */
+  readonly hasKey: boolean;
 }
 
 /** An error of a route. */

@@ -47,9 +47,10 @@ function readRewardOf(span: Span): number | undefined {
 }
 
 function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
-  const { rolloutId, groupId, mode, status, failure, attemptCount, createdAtMs, endedAtMs, input } = rollout;
+  const { rolloutId, groupId, mode, status, failure, attemptCount, createdAtMs, endedAtMs, input, metadata } = rollout;
   const step = stepOf(rollout);
   const kind = kindOf(input);
+  const { prompts, task } = metadata;
   const isFailed = isFinalRolloutStatus(status) && status !== 'succeeded';
   return {
     id: rolloutId,
@@ -61,6 +62,8 @@ function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
     ...(kind !== undefined && { taskKind: kind }),
     ...(reward !== undefined && { reward }),
     ...(isFailed && { failure: failure?.code ?? status, failureKind: kindOfFailure(rollout) }),
+    ...(typeof prompts === 'string' && { prompts }),
+    ...(typeof task === 'number' && { taskNumber: task }),
     attempts: attemptCount,
     createdAtMs,
     ...(endedAtMs !== undefined && { seconds: Math.max(0, endedAtMs - createdAtMs) / 1_000 }),

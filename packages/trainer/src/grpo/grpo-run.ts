@@ -172,7 +172,11 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       summary: summariseStep(metrics),
       warnings: [...this.#unusedNotices(step, episodes), ...warnings],
       ...(noSignal !== undefined && { isWithoutSignal: true }),
-      excerpts: chooseExcerpts(batch, episodes),
+      excerpts: chooseExcerpts(
+        batch,
+        episodes,
+        trained.map(({ firstLogprobs }) => firstLogprobs),
+      ),
       ...(end === undefined ? {} : { end }),
     };
   }

@@ -1,5 +1,5 @@
 import type { StepMetrics } from '@agent-lightning/run';
-import type { ComponentChildren, JSX } from 'preact';
+import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { RunDetails } from '../../../src/api.ts';
 import { useMetrics } from '../charts/read-metrics.ts';
@@ -9,6 +9,7 @@ import { changes } from '../fetch.ts';
 import { formatCount, formatMoment, formatNumber, formatSeconds, formatShare } from '../format.ts';
 import { FindingList } from '../parts/findings.tsx';
 import { Failures } from '../parts/failures.tsx';
+import { Figure } from '../parts/figure.tsx';
 import { MetricList } from '../parts/metric-list.tsx';
 import { Empty, Waiting } from '../parts/messages.tsx';
 import { Link, navigate, pageOf } from '../router.tsx';
@@ -138,30 +139,6 @@ function Figures({
       </Figure>
       <Figure name={`since ${formatMoment(details.startedAt)}`}>{formatSeconds(details.wallSeconds)}</Figure>
     </div>
-  );
-}
-
-function Figure({
-  name,
-  to,
-  children,
-}: {
-  readonly name: string;
-  readonly to?: string | undefined;
-  readonly children: ComponentChildren;
-}): JSX.Element {
-  const inner = (
-    <>
-      <span class="value">{children}</span>
-      <span class="name">{name}</span>
-    </>
-  );
-  return to === undefined ? (
-    <div class="figure">{inner}</div>
-  ) : (
-    <Link to={to} class="figure">
-      {inner}
-    </Link>
   );
 }
 

@@ -84,7 +84,7 @@ export async function takeSizedPasses(
   const split = splitBatch(batch, options);
   const { learningRate } = sizing;
   if (targetMovement(figuresOf(split, options, sizing.signal)) === 0)
-    return { passes: [], learningRate, passesOverBatch: 0 };
+    return { passes: [], firstLogprobs: new Map(), learningRate, passesOverBatch: 0 };
   const before = await policy.forward(split.whole);
   options.beforeUpdate();
   const [measure, first] = await takeFirstPass(split, before, options);
@@ -92,7 +92,8 @@ export async function takeSizedPasses(
   while (goesOn(progress, options)) progress = await takeNextPass(progress, measure, options);
   const { passes, usedRate } = progress;
   const sized = summarise(progress, measure, options);
-  return { passes, learningRate: usedRate, passesOverBatch: passes.length, sized };
+  const firstLogprobs = new Map(split.whole.map(({ tokens }, index) => [tokens, before[index]!]));
+  return { passes, firstLogprobs, learningRate: usedRate, passesOverBatch: passes.length, sized };
 }
 
 function summarise(progress: Progress, measure: Measure, options: SizedPassesOptions): SizedUpdate {

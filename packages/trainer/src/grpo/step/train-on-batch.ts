@@ -2,7 +2,7 @@ import { adjustBatch, type LightningBatch } from '@agent-lightning/core';
 import { objectiveOf } from '../grpo-loss.ts';
 import type { GrpoSettings } from '../grpo-options.ts';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
-import { takeFixedPasses, type PassesOptions } from './fixed-passes.ts';
+import { takeFixedPasses, type FirstLogprobs, type PassesOptions } from './fixed-passes.ts';
 import { takeSizedPasses, type SizedPassesOptions, type SizedUpdate } from './sized-passes.ts';
 import { initialSizing, type StepSizing } from './step-size.ts';
 import type { Pass } from './submit-pass.ts';
@@ -11,6 +11,7 @@ import type { Pass } from './submit-pass.ts';
 export interface PolicyPasses {
   readonly name: string;
   readonly passes: readonly Pass[];
+  readonly firstLogprobs: FirstLogprobs;
   /** The rate of the last of them. */
   readonly learningRate: number;
   /** Passes over the whole batch. */
