@@ -1,39 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MetricsPage, RolloutPage, GroupPage, RunList } from '../api.ts';
-import { countRollouts, filterRollouts, listGroups } from '../rollouts/filter-rollouts.ts';
+import type { MetricsPage, RolloutPage, RunExamples, GroupPage, RunList } from '../api.ts';
+import { readExamples } from '../examples/read-examples.ts';
 import { readGroup } from '../rollouts/read-group.ts';
 import { readRollout } from '../rollouts/read-rollout.ts';
 import { readTokens } from '../rollouts/read-tokens.ts';
-import { findTokenTexts, readExcerpts, type TokenTexts } from '../rollouts/token-texts.ts';
+import { findTokenTexts, readExcerpts, readKeptSteps, type TokenTexts } from '../rollouts/token-texts.ts';
 import type { RunShelf } from '../runs/run-shelf.ts';
-import { anyNumber, oneOf, shortText, stepRange, wholeNumber } from './query-fields.ts';
+import { groupFields, listRollouts, pageGroups, rolloutFields } from './list-fields.ts';
+import { wholeNumber } from './query-fields.ts';
 import { route, type Route } from './route.ts';
-
-/** The most items of one page. */
-const mostItems = 500;
-
-const rolloutFields = {
-  offset: wholeNumber(0, 1e9, 0),
-  limit: wholeNumber(1, mostItems, 100),
-  steps: stepRange,
-  mode: oneOf(['', 'train', 'val', 'test']),
-  status: oneOf(['', 'queuing', 'preparing', 'running', 'requeuing', 'succeeded', 'failed', 'cancelled']),
-  failure: shortText,
-  kind: shortText,
-  group: shortText,
-  least: anyNumber,
-  most: anyNumber,
-  text: shortText,
-  order: oneOf(['newest', 'oldest', 'lowest', 'highest', 'slowest']),
-} as const;
-
-const groupFields = {
-  offset: wholeNumber(0, 1e9, 0),
-  limit: wholeNumber(1, mostItems, 100),
-  steps: stepRange,
-  signal: oneOf(['', 'some', 'none']),
-} as const;
 
 /** Makes the routes that answer with JSON. */
 export function createRoutes(shelf: RunShelf): readonly Route[] {
@@ -64,16 +40,18 @@ function rolloutRoutes(shelf: RunShelf): readonly Route[] {
       const rollouts = await shelf.rollouts(run!);
       if (rollouts === undefined) return undefined;
       await rollouts.index.whenBegun();
-      const entries = rollouts.index.entries();
-      const found = filterRollouts(entries, filter);
-      return {
-        total: found.length,
-        read: entries.length,
-        isComplete: rollouts.index.isComplete,
-        offset: filter.offset,
-        items: found.slice(filter.offset, filter.offset + filter.limit),
-        ...countRollouts(found),
-      };
+      return { ...listRollouts(rollouts.index.entries(), filter), isComplete: rollouts.index.isComplete };
+    }),
+    route('/api/runs/:run/examples', {}, async ({ run }): Promise<RunExamples | undefined> => {
+      const rollouts = await shelf.rollouts(run!);
+      if (rollouts === undefined) return undefined;
+      const directory = (await shelf.files(run!))?.directory;
+      await rollouts.index.whenComplete(); // the first validation is what was read last
+      return await readExamples(
+        rollouts.store,
+        rollouts.index.entries(),
+        directory === undefined ? [] : await readKeptSteps(directory),
+      );
     }),
     route('/api/runs/:run/rollouts/:rollout', {}, async ({ run, rollout }) => {
       const rollouts = await shelf.rollouts(run!);
@@ -106,29 +84,17 @@ function rolloutRoutes(shelf: RunShelf): readonly Route[] {
 
 function groupRoutes(shelf: RunShelf): readonly Route[] {
   return [
-    route(
-      '/api/runs/:run/groups',
-      groupFields,
-      async ({ run }, { steps, signal, offset, limit }): Promise<GroupPage | undefined> => {
-        const rollouts = await shelf.rollouts(run!);
-        if (rollouts === undefined) return undefined;
-        await rollouts.index.whenBegun();
-        const entries = rollouts.index.entries();
-        const chosen =
-          steps === null ? entries : entries.filter(({ step = -1 }) => step >= steps[0] && step <= steps[1]);
-        const lines = (await (await shelf.files(run!))?.metrics()) ?? [];
-        const failureRewards = new Map(lines.map(({ step, failureReward }) => [step, failureReward]));
-        const groups = listGroups(chosen, failureRewards).filter(
-          ({ deviation = 0 }) => signal === '' || (signal === 'some') === deviation > 0,
-        );
-        return {
-          total: groups.length,
-          isComplete: rollouts.index.isComplete,
-          offset,
-          items: groups.slice(offset, offset + limit),
-        };
-      },
-    ),
+    route('/api/runs/:run/groups', groupFields, async ({ run }, filter): Promise<GroupPage | undefined> => {
+      const rollouts = await shelf.rollouts(run!);
+      if (rollouts === undefined) return undefined;
+      await rollouts.index.whenBegun();
+      const lines = (await (await shelf.files(run!))?.metrics()) ?? [];
+      const failureRewards = new Map(lines.map(({ step, failureReward }) => [step, failureReward]));
+      return {
+        ...pageGroups(rollouts.index.entries(), failureRewards, filter),
+        isComplete: rollouts.index.isComplete,
+      };
+    }),
     route('/api/runs/:run/groups/:group', {}, async ({ run, group }) => {
       const rollouts = await shelf.rollouts(run!);
       return rollouts === undefined || !isId(group!) ? undefined : await readGroup(rollouts.store, group!);

@@ -49,6 +49,7 @@ function readRewardOf(span: Span): number | undefined {
 function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
   const { rolloutId, groupId, mode, status, failure, attemptCount, createdAtMs, endedAtMs, input } = rollout;
   const step = stepOf(rollout);
+  const taskIndex = rollout.metadata['task'];
   const kind = kindOf(input);
   const isFailed = isFinalRolloutStatus(status) && status !== 'succeeded';
   return {
@@ -57,6 +58,7 @@ function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
     mode,
     status,
     ...(step !== undefined && { step }),
+    ...(typeof taskIndex === 'number' && { taskIndex }),
     task: shortTask(input),
     ...(kind !== undefined && { taskKind: kind }),
     ...(reward !== undefined && { reward }),
