@@ -315,8 +315,7 @@ export class TrainingRun<Task> {
     this.#checkpointSeconds = 0;
     await directory.appendMetrics(metrics);
     this.metrics.add(metrics);
-    const { tokenTexts } = toReportContext(this.#context);
-    await this.excerpts.keep({ step, rollouts: outcome.excerpts ?? [] }, tokenTexts);
+    await this.excerpts.keep({ step, rollouts: outcome.excerpts ?? [] }, toReportContext(this.#context).tokenTexts);
     progress.stepEnded(metrics, outcome.summary ?? []);
     for (const notice of this.#faults.collect(step, episodes, failureReward)) progress.logger.warn(notice);
     if (complaint !== undefined && !this.#hasComplained) progress.logger.warn(`step ${step}: ${complaint}`);

@@ -21,7 +21,7 @@ export function LastStep({ details, examples }: Props): JSX.Element | undefined 
           {total === items.length ? countOf(total, 'rollout') : `all ${countOf(total, 'rollout')}`}
         </Link>
       </div>
-      <ToldTable run={details.id} items={items} />
+      <ToldTable run={details.id} items={items} isBrief />
     </section>
   );
 }
@@ -112,13 +112,15 @@ export function Kept({ details, examples }: Props): JSX.Element | undefined {
   );
 }
 
-/** Lists rollouts: how each ended, what the model said, and why it failed. */
+/** Lists rollouts: how each ended, what the model said, and the error unless it is to be brief. */
 export function ToldTable({
   run,
   items,
+  isBrief = false,
 }: {
   readonly run: string;
   readonly items: readonly ToldRollout[];
+  readonly isBrief?: boolean;
 }): JSX.Element {
   return (
     <ul class="told">
@@ -131,7 +133,7 @@ export function ToldTable({
             </span>
           </p>
           <pre class="said">{said ?? 'No call was written down.'}</pre>
-          {message === undefined ? undefined : <p class="failure">{message}</p>}
+          {message === undefined || isBrief ? undefined : <p class="failure">{message}</p>}
         </li>
       ))}
     </ul>
