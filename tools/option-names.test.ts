@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { captureRollouts, exportSft, toSftRows, toTasks } from '@agent-lightning/capture';
 import { rewardAttributes, toEpisode, toMessages, type Algorithm } from '@agent-lightning/core';
-import { startDashboard } from '@agent-lightning/dashboard';
+import { exportNotes, startDashboard } from '@agent-lightning/dashboard';
 import { createCheckpoint, embedded, LlamaEngine } from '@agent-lightning/embedded';
 import { connectGateway, Gateway, serve } from '@agent-lightning/gateway';
 import { setUpPython, setUpStarterModel } from '@agent-lightning/gpu';
@@ -305,6 +305,13 @@ const rows: readonly Row[] = [
     call: openPostgresStore,
     misspelt: { conection: 'postgres://a' },
     meant: 'connection',
+  },
+  {
+    type: 'dashboard ExportNotesOptions',
+    call: (options) => exportNotes('runs/a', options).next(),
+    misspelt: { labeled: true },
+    meant: 'labelled',
+    isOptional: true,
   },
   {
     type: 'dashboard DashboardOptions',

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startDashboard } from '@agent-lightning/dashboard';
+import { makePromptRun } from './make-prompt-run.ts';
 import { hostileName, makeFailedRun, makeFinishedRun, startLiveRun } from './make-runs.ts';
 import { expectAddress, followPath, keyboardPaths, walkPage } from './keyboard-paths.ts';
 import { openChromium } from './open-chromium.ts';
@@ -21,6 +22,8 @@ const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, screenshots: { type: 'string' }, only: { type: 'string' } },
 });
 const pictures = values.screenshots ?? join(tmpdir(), 'dashboard-screenshots');
+/** The key by which notes are written. */
+const adminKey = 'a key of a test, which is no secret';
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -31,7 +34,8 @@ async function main(): Promise<number> {
   try {
     await makeFinishedRun(folder, 12);
     await makeFailedRun(folder);
-    await using dashboard = Object.assign(await startDashboard({ source: folder }), {
+    await makePromptRun(folder);
+    await using dashboard = Object.assign(await startDashboard({ source: folder, adminKey }), {
       async [Symbol.asyncDispose](this: { close(): Promise<void> }) {
         await this.close();
       },
@@ -43,7 +47,8 @@ async function main(): Promise<number> {
       console.error(`visiting ${path}`);
       await visitor.visit(name, path, ready, async (page) => await walkPage(page, keyboard, path));
     }
-    for (const path of keyboardPaths(encodeURIComponent(hostileName))) await followPath(visitor, keyboard, path);
+    for (const path of keyboardPaths(encodeURIComponent(hostileName), adminKey))
+      await followPath(visitor, keyboard, path);
     await checkMouse(visitor, keyboard);
     await checkLive(visitor, live);
     return conclude(visitor, keyboard);
@@ -63,9 +68,11 @@ function listPages(): readonly (readonly [name: string, path: string, ready: str
     [`${name} rollout`, `${run}/rollouts/${rollout}`, '.conversation, .empty'],
     [`${name} waterfall`, `${run}/rollouts/${rollout}?view=waterfall`, '.waterfall, .empty'],
     [`${name} tokens`, `${run}/rollouts/${rollout}?view=tokens`, '.tokens-view'],
+    [`${name} rollout samples`, `${run}/rollouts/${rollout}?view=samples`, '.tree, .empty'],
     [`${name} raw`, `${run}/rollouts/${rollout}?view=raw`, '.raw'],
     [`${name} groups`, `${run}/groups`, '.groups'],
     [`${name} group`, `${run}/groups/${group}`, '.side-by-side'],
+    [`${name} samples`, `${run}/samples?step=1`, '.figures, .empty'],
     [`${name} alerts`, `${run}/alerts`, 'h1'],
   ];
   return [
@@ -73,6 +80,10 @@ function listPages(): readonly (readonly [name: string, path: string, ready: str
     ...ofRun('ended', ended, 'run.s2.g1.k0', 'run.s2.g1'),
     ...ofRun('failed', '/runs/failed', 'run.s1.g0.k0', 'run.s1.g0'),
     ...ofRun('live', '/runs/live', 'run.s1.g0.k0', 'run.s1.g0'),
+    ['prompts overview', '/runs/prompts', '.figures'],
+    ['prompts', '/runs/prompts/prompts', '.heat-table'],
+    ['prompts rollouts', '/runs/prompts/rollouts?task=0', '[role=row] a'],
+    ['no prompts', `${ended}/prompts`, '.empty'],
     ['filtered', `${ended}/rollouts?steps=2-3&order=lowest&mode=train`, '[role=row] a'],
     ['nothing like this', `${ended}/rollouts?text=nothing-is-like-this`, '.empty'],
     ['wrong filter', `${ended}/rollouts?steps=many`, '[role=alert]'],

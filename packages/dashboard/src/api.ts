@@ -10,6 +10,7 @@ import type {
   Verdict,
 } from '@agent-lightning/run';
 import type { RolloutView } from '@agent-lightning/report';
+import type { Note, NoteContent } from './notes/note.ts';
 
 /**
  * The state of a run: `running` while a process trains in its directory, `ended` when it wrote how it ended, `stopped` when neither: it
@@ -82,8 +83,6 @@ export interface RolloutEntry {
   readonly mode: Rollout['mode'];
   readonly status: Rollout['status'];
   readonly step?: number;
-  /** The place of the task among those of its kind, training or held-out, where the run wrote it down. */
-  readonly taskIndex?: number;
   /** The first characters of the task. */
   readonly task: string;
   readonly taskKind?: string;
@@ -96,6 +95,12 @@ export interface RolloutEntry {
   readonly createdAtMs: number;
   /** From enqueueing to the end. */
   readonly seconds?: number;
+  /** The id of the prompts that it was run with, where a search over prompts ran it. */
+  readonly prompts?: string;
+  /** The number of its task, training or held-out, where the run wrote it down. */
+  readonly taskNumber?: number;
+  /** The reader's note; absent where there is none, and in the index. */
+  readonly note?: NoteContent;
 }
 
 /** The reply of `/api/runs/:run/rollouts`. */
@@ -144,6 +149,8 @@ export interface RolloutDetails {
   readonly problems: readonly string[];
   readonly calls: number;
   readonly untrainable: readonly { readonly spanId: string; readonly agentName: string; readonly reason: string }[];
+  /** The reader's note; absent where there is none. */
+  readonly note?: Note;
 }
 
 /** One dimension of a reward as it was written. */
@@ -261,10 +268,25 @@ export interface Snapshot {
   readonly chosen: readonly string[];
   /** Rollouts for the lists, the newest first. */
   readonly entries: readonly RolloutEntry[];
+  /** The notes of the run's readers. */
+  readonly notes: readonly Note[];
   /** The failure reward of each step, by which groups are described. */
   readonly failureRewards: Readonly<Record<string, number>>;
   /** Replies by their paths. */
   readonly replies: Readonly<Record<string, object>>;
+}
+
+/** The reply of `/api/runs/:run/notes`: the notes of a run, the newest first. */
+export interface NoteList {
+  readonly notes: readonly Note[];
+}
+
+/** The reply of `/api/access`. */
+export interface Access {
+  /** True for a request with the admin key, which may write notes. */
+  readonly canWrite: boolean;
+  /** True when the dashboard was started with an admin key. */
+  readonly hasKey: boolean;
 }
 
 /** An error of a route. */

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { StoreError, type LightningStore } from '@agent-lightning/core';
 import { StepExcerpts } from '@agent-lightning/report';
 import { initialState, RunDirectory } from '@agent-lightning/run';
@@ -45,6 +45,8 @@ async function report(directory: string, change: (store: LightningStore) => void
 describe('a snapshot', () => {
   it('answers every list, rollout and group as the server does', async () => {
     const directory = await makeRun(await createFolder(), 'a b', steps);
+    const note = { rolloutId: 'run.s2.g0.k1', mark: 'bad', comment: 'wrong', at: '2026-11-29T10:00:00.000Z' };
+    await writeFile(join(directory, 'notes.jsonl'), `${JSON.stringify(note)}\n`);
     const snapshot = await report(directory);
     const dashboard = await startDashboard({ source: directory });
     const run = `/api/runs/${encodeURIComponent(basename(directory))}`;
@@ -58,6 +60,10 @@ describe('a snapshot', () => {
       '/groups/run.s2.g0',
       '/rollouts/run.s2.g0.k1',
       '/rollouts/run.s1.g0.k3/tokens',
+      '/rollouts/run.s1.g0.k3/samples',
+      '/samples',
+      '/samples?step=2',
+      '/rollouts?note=bad',
       '/examples',
     ];
     for (const path of paths) {
@@ -74,6 +80,8 @@ describe('a snapshot', () => {
       ['/rollouts/run.s1.g1.k2', 'Of run.s1.g1.k2 this file has the line in the table only'],
       ['/rollouts/run.s2.g0.k1/tokens', 'The tokens of run.s2.g0.k1 are not in this file'],
       ['/groups/run.s1.g1', 'This is not in the file'],
+      ['/samples?step=1', 'Of the steps, the samples of step 2 alone are in this file'],
+      ['/prompts', 'This is not in the file'],
       ['/rollouts?steps=many', 'steps is "many"; give a step such as 7'],
     ] as const;
     for (const [path, message] of errors)
@@ -134,12 +142,12 @@ describe('a snapshot', () => {
 
 describe('the held-out tasks that are compared', () => {
   it('are first those whose reward rose, then those where it fell most, of the newest rollout of each', () => {
-    const entry = (step: number, taskIndex: number, reward: number, id = `v${step}.t${taskIndex}`) => ({
+    const entry = (step: number, taskNumber: number, reward: number, id = `v${step}.t${taskNumber}`) => ({
       id,
       mode: 'val' as const,
       status: 'succeeded' as const,
       step,
-      taskIndex,
+      taskNumber,
       task: 'a task',
       reward,
       attempts: 1,

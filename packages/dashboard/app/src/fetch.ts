@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ErrorReply } from '../../src/api.ts';
 import { answerFromSnapshot } from './snapshot/answer.ts';
 import { snapshot } from './snapshot/snapshot.ts';
+import { readKey } from './access.ts';
 
 /** Counts what the server told of: pages ask again when the number that they name grows. */
 export const changes = { runs: signal(0), run: signal(0), rollouts: signal(0) };
@@ -28,6 +29,16 @@ export async function ask<Reply>(path: string, signal?: AbortSignal): Promise<Re
   const body = (await response.json()) as Reply | ErrorReply;
   if (!response.ok) throw new Error((body as ErrorReply).error.message);
   return body as Reply;
+}
+
+/** Writes something by the admin key of this tab. @throws Error with the sentence of the server */
+export async function put(path: string, body: object): Promise<void> {
+  const response = await fetch(path, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${readKey() ?? ''}` },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(((await response.json()) as ErrorReply).error.message);
 }
 
 /** What is known of a reply: nothing yet, the reply, or the sentence that says why there is none. */

@@ -64,10 +64,10 @@ function chooseOfLastStep(entries: readonly RolloutEntry[]): ChosenExamples['las
 /** Compares a few tasks of the first and the last validation: first those whose reward rose, then those where it fell most. */
 function compareHeldOut(entries: readonly RolloutEntry[]): ChosenExamples['heldOut'] {
   const ended = entries.filter(
-    ({ mode, step, taskIndex, status }) =>
+    ({ mode, step, taskNumber, status }) =>
       mode === 'val' &&
       step !== undefined &&
-      taskIndex !== undefined &&
+      taskNumber !== undefined &&
       (status === 'succeeded' || status === 'failed'),
   );
   const steps = ended.map(({ step }) => step!);
@@ -85,5 +85,5 @@ function compareHeldOut(entries: readonly RolloutEntry[]): ChosenExamples['heldO
 /** Maps each task to the newest of its rollouts of a step: a run that was resumed may have run it again. */
 function newestByTask(entries: readonly RolloutEntry[], step: number): ReadonlyMap<number, RolloutEntry> {
   const ofStep = entries.filter((entry) => entry.step === step).toReversed();
-  return new Map(ofStep.map((entry) => [entry.taskIndex!, entry]));
+  return new Map(ofStep.map((entry) => [entry.taskNumber!, entry]));
 }

@@ -1,6 +1,14 @@
 /** The fields of the lists, and their replies from entries in memory: the server gives them, and so does the page of a snapshot. */
 import type { GroupPage, RolloutEntry, RolloutPage } from '../api.ts';
-import { countRollouts, filterRollouts, listGroups, type RolloutFilter } from '../rollouts/filter-rollouts.ts';
+import type { Note } from '../notes/note.ts';
+import type { Notes } from '../notes/notes-file.ts';
+import {
+  countRollouts,
+  filterRollouts,
+  listGroups,
+  noteFilters,
+  type RolloutFilter,
+} from '../rollouts/filter-rollouts.ts';
 import {
   anyNumber,
   oneOf,
@@ -11,6 +19,8 @@ import {
   type QueryValues,
 } from './query-fields.ts';
 
+/** The characters of a comment that the list of rollouts shows. */
+const shownComment = 200;
 /** The most items of one page. */
 const mostItems = 500;
 
@@ -39,6 +49,9 @@ export const rolloutFields: RolloutFields = {
   least: anyNumber,
   most: anyNumber,
   text: shortText,
+  note: oneOf(noteFilters),
+  prompts: shortText,
+  task: wholeNumber(0, 1e9, -1),
   order: oneOf(['newest', 'oldest', 'lowest', 'highest', 'slowest']),
 };
 
@@ -53,13 +66,14 @@ export const groupFields: GroupFields = {
 export function listRollouts(
   entries: readonly RolloutEntry[],
   filter: QueryValues<RolloutFields>,
+  notes: Notes = new Map<string, Note>(),
 ): Omit<RolloutPage, 'isComplete'> {
-  const found = filterRollouts(entries, filter);
+  const found = filterRollouts(entries, filter, notes);
   return {
     total: found.length,
     read: entries.length,
     offset: filter.offset,
-    items: found.slice(filter.offset, filter.offset + filter.limit),
+    items: found.slice(filter.offset, filter.offset + filter.limit).map((entry) => withNote(entry, notes)),
     ...countRollouts(found),
   };
 }
@@ -75,4 +89,19 @@ export function pageGroups(
     ({ deviation = 0 }) => signal === '' || (signal === 'some') === deviation > 0,
   );
   return { total: groups.length, offset, items: groups.slice(offset, offset + limit) };
+}
+
+/** Adds the reader's note to a rollout that has one. */
+function withNote(entry: RolloutEntry, notes: ReadonlyMap<string, Note>): RolloutEntry {
+  const note = notes.get(entry.id);
+  if (note === undefined) return entry;
+  const { mark, label, comment } = note;
+  return {
+    ...entry,
+    note: {
+      ...(mark !== undefined && { mark }),
+      ...(label !== undefined && { label }),
+      ...(comment !== undefined && { comment: comment.slice(0, shownComment).toWellFormed() }),
+    },
+  };
 }

@@ -2,7 +2,7 @@ import type { LightningStore } from '@agent-lightning/core';
 import type { GroupDetails } from '../api.ts';
 import { countCommon } from './count-common.ts';
 import { readViews } from './read-rollout.ts';
-import { stepOf } from './rollout-entry.ts';
+import { stepOf } from '../step-of.ts';
 
 /** The most rollouts of a group that stand beside each other. */
 const shownRollouts = 64;

@@ -11,6 +11,7 @@ import {
   type ToldFinding,
   type Verdict,
 } from '@agent-lightning/run';
+import { NotesFile } from '../notes/notes-file.ts';
 
 /** The record of a run, `run.json`. */
 export interface RunRecord {
@@ -26,15 +27,18 @@ export interface RunEnd {
   readonly findings: readonly ToldFinding[];
 }
 
-/** Reads the files of one run directory. It takes no lock and writes nothing, so the run may go on meanwhile. */
+/** Reads the files of one run directory. It takes no lock and writes none of the run's own files, so the run may go on meanwhile. */
 export class RunFiles {
   readonly directory: string;
+  /** The notes of the run's readers. */
+  readonly notes: NotesFile;
   #metrics: readonly StepMetrics[] = [];
   #metricsMark = '';
   #unreadLines = 0;
 
   constructor(directory: string) {
     this.directory = directory;
+    this.notes = new NotesFile(directory);
   }
 
   /** Returns a text that changes when a file of the run does. Nothing is read, so it can be asked for every second. */

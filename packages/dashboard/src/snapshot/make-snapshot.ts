@@ -1,19 +1,20 @@
 import { LightningError, type LightningStore } from '@agent-lightning/core';
 import type { StepMetrics } from '@agent-lightning/run';
-import type { RolloutDetails, RunDetails, RunExamples, Snapshot, TokenDetails } from '../api.ts';
+import type { RolloutDetails, RunDetails, RunExamples, Snapshot } from '../api.ts';
 import { readExamples } from '../examples/read-examples.ts';
 import { readRollout } from '../rollouts/read-rollout.ts';
-import { readTokens } from '../rollouts/read-tokens.ts';
-import { findTokenTexts, readKeptSteps } from '../rollouts/token-texts.ts';
+import { readKeptSteps } from '../rollouts/token-texts.ts';
+import { readPrompts } from '../prompts/read-prompts.ts';
 import type { RunFiles } from '../runs/run-files.ts';
+import { addTokens } from './add-tokens.ts';
 import { addressOf } from './address.ts';
+import { Budget } from './budget.ts';
 import { cutDetails } from './cut-details.ts';
 import { readSnapshotEntries, type SnapshotEntries } from './read-entries.ts';
 import { sayWhatIsChosen } from './say-what-is-chosen.ts';
 
-/** The most characters of rollouts, and of their tokens, in a snapshot; and the most lines of metrics. */
+/** The most characters of rollouts in a snapshot, and the most lines of metrics. */
 const mostRolloutCharacters = 6_000_000;
-const mostTokenCharacters = 4_000_000;
 const mostLines = 2_000;
 /** The most failed rollouts whose tokens are shown. */
 const mostFailedTokens = 4;
@@ -32,15 +33,18 @@ export interface SnapshotSource {
 export async function makeSnapshot(source: SnapshotSource, madeAt: Date): Promise<Snapshot> {
   const { run, details, files } = source;
   const metrics = await files.metrics();
+  const prompts = await readPrompts(files);
   const lines = thin(metrics);
   const replies: Record<string, object> = {
     '/api/runs': { source: details.directory, runs: [details] },
     [addressOf(run)]: details,
     [addressOf(run, 'metrics')]: { lines },
+    ...(prompts !== undefined && { [addressOf(run, 'prompts')]: prompts }),
   };
   const base = {
     madeAt: madeAt.toISOString(),
     run,
+    notes: [...(await files.notes.read()).values()],
     failureRewards: Object.fromEntries(metrics.map(({ step, failureReward }) => [step, failureReward])),
     replies,
   };
@@ -72,16 +76,19 @@ async function addRollouts(
   replies[addressOf(run, 'examples')] = examples;
   const wanted = chooseWhole(examples, found);
   const budget = new Budget(mostRolloutCharacters);
+  const notes = await files.notes.read();
   const whole = new Map<string, RolloutDetails>();
   for (const id of wanted) {
     const rollout = await readRollout(store, id);
     if (rollout === undefined) continue;
-    const details = cutDetails(rollout);
+    const note = notes.get(id);
+    const details = { ...cutDetails(rollout), ...(note !== undefined && { note }) };
     if (!budget.take(details)) continue;
     whole.set(id, details);
     replies[addressOf(run, 'rollouts', id)] = details;
   }
-  const tokens = await addTokens(source, found, chooseTokens(examples), whole, replies);
+  const chosen = chooseTokens(examples).flatMap((id) => whole.get(id) ?? []);
+  const tokens = await addTokens(source, found, chosen, replies);
   return sayWhatIsChosen({ found, examples, wanted, whole: new Set(whole.keys()), tokens });
 }
 
@@ -107,63 +114,6 @@ function chooseTokens({ failures, heldOut, kept }: RunExamples): readonly string
     ...failed,
   ];
   return [...new Set(told.map(({ id }) => id))];
-}
-
-async function addTokens(
-  { run, details: { config }, files, store, tokenTexts }: SnapshotSource,
-  { entries, hasWholeStep }: SnapshotEntries,
-  chosen: readonly string[],
-  whole: ReadonlyMap<string, RolloutDetails>,
-  replies: Record<string, object>,
-): Promise<number> {
-  const context = {
-    store,
-    config,
-    metrics: await files.metrics(),
-    excerpts: (await readKeptSteps(files.directory)).flatMap(({ rollouts }) => rollouts),
-    texts: await findTokenTexts(files.directory),
-    idsOfStep: (step: number) =>
-      entries.flatMap((entry) => (entry.step === step && entry.mode === 'train' ? [entry.id] : [])),
-  };
-  const budget = new Budget(mostTokenCharacters);
-  let count = 0;
-  for (const id of chosen) {
-    const rollout = whole.get(id);
-    if (rollout === undefined || rollout.calls === 0) continue;
-    if (rollout.rollout.mode === 'train' && rollout.step !== undefined && !hasWholeStep(rollout.step)) continue;
-    const tokens = await readTokens(context, id);
-    if (tokens === undefined) continue;
-    const shown = await withTexts(tokens, tokenTexts);
-    if (!budget.take(shown)) continue;
-    replies[addressOf(run, 'rollouts', id, 'tokens')] = shown;
-    count += 1;
-  }
-  return count;
-}
-
-/** Gives tokens the texts that the backend knows, where the run directory has none. */
-async function withTexts(tokens: TokenDetails, tokenTexts: SnapshotSource['tokenTexts']): Promise<TokenDetails> {
-  if (tokens.texts === 'tokenizer' || tokens.advantages === 'recorded' || tokenTexts === undefined) return tokens;
-  const samples: TokenDetails['samples'][number][] = [];
-  for (const sample of tokens.samples)
-    samples.push({ ...sample, texts: await tokenTexts(Int32Array.from(sample.ids)) });
-  return { ...tokens, samples, texts: 'tokenizer' };
-}
-
-/** Counts the characters of what is taken, and refuses what would be too much. */
-class Budget {
-  #left: number;
-
-  constructor(most: number) {
-    this.#left = most;
-  }
-
-  take(value: object): boolean {
-    const size = JSON.stringify(value).length;
-    if (size > this.#left) return false;
-    this.#left -= size;
-    return true;
-  }
 }
 
 /** Keeps every n-th line of a long run, those with a validation, and the last one. */

@@ -1,6 +1,7 @@
 import type { LightningStore, Rollout } from '@agent-lightning/core';
 import type { RolloutEntry } from '../api.ts';
-import { readEntries, stepOf } from '../rollouts/rollout-entry.ts';
+import { readEntries } from '../rollouts/rollout-entry.ts';
+import { stepOf } from '../step-of.ts';
 
 /** The most rollouts in the lists of a snapshot: the newest ones, those that failed, and those of the first validation. */
 const mostNewest = 3_000;

@@ -1,5 +1,5 @@
 import type { StepMetrics } from '@agent-lightning/run';
-import type { ComponentChildren, JSX } from 'preact';
+import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { RunDetails, RunExamples } from '../../../src/api.ts';
 import { readNumber, useMetrics } from '../charts/read-metrics.ts';
@@ -10,6 +10,7 @@ import { formatCount, formatMoment, formatNumber, formatSeconds, formatShare } f
 import { FindingList } from '../parts/findings.tsx';
 import { Failures } from '../parts/failures.tsx';
 import { InThisFile } from '../parts/in-this-file.tsx';
+import { Figure } from '../parts/figure.tsx';
 import { MetricList } from '../parts/metric-list.tsx';
 import { Empty, Waiting } from '../parts/messages.tsx';
 import { OwnCharts } from '../parts/own-charts.tsx';
@@ -204,30 +205,6 @@ function Figures({
       {trained === 0 ? undefined : <Figure name="tokens trained">{formatNumber(trained)}</Figure>}
       <Figure name={`since ${formatMoment(details.startedAt)}`}>{formatSeconds(details.wallSeconds)}</Figure>
     </div>
-  );
-}
-
-function Figure({
-  name,
-  to,
-  children,
-}: {
-  readonly name: string;
-  readonly to?: string | undefined;
-  readonly children: ComponentChildren;
-}): JSX.Element {
-  const inner = (
-    <>
-      <span class="value">{children}</span>
-      <span class="name">{name}</span>
-    </>
-  );
-  return to === undefined ? (
-    <div class="figure">{inner}</div>
-  ) : (
-    <Link to={to} class="figure">
-      {inner}
-    </Link>
   );
 }
 

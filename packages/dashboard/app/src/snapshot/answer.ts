@@ -2,6 +2,7 @@ import type { GroupDetails, GroupPage, MetricsPage, RolloutDetails, RolloutPage,
 import { groupFields, listRollouts, pageGroups, rolloutFields } from '../../../src/http/list-fields.ts';
 import { readQuery, type QueryFields, type QueryValues } from '../../../src/http/query-fields.ts';
 import { countCommon } from '../../../src/rollouts/count-common.ts';
+import type { StepSamples } from '../../../src/samples/shapes.ts';
 
 /** Answers a route from the file. @throws Error with a sentence for what is wrong, or not in the file */
 export function answerFromSnapshot(snapshot: Snapshot, address: string): object {
@@ -9,6 +10,7 @@ export function answerFromSnapshot(snapshot: Snapshot, address: string): object 
   const known = snapshot.replies[url.pathname];
   const parts = url.pathname.split('/').slice(4).map(decodeURIComponent);
   const [list, id, more] = parts;
+  if (list === 'samples') return answerSamples(known as StepSamples | undefined, url.searchParams.get('step'));
   if (list === 'metrics') return answerMetrics(known as MetricsPage, Number(url.searchParams.get('after') ?? 0));
   if (known !== undefined) return known;
   if (list === 'rollouts' && id === undefined) return answerRollouts(snapshot, url.searchParams);
@@ -17,19 +19,29 @@ export function answerFromSnapshot(snapshot: Snapshot, address: string): object 
   throw new Error(missing(list, id, more));
 }
 
+const elsewhere = 'npx agent-lightning dashboard shows it from the run directory.';
+
 function missing(list: string | undefined, id: string | undefined, more: string | undefined): string {
-  const where = 'npx agent-lightning dashboard shows it from the run directory.';
-  if (list === 'rollouts' && more === 'tokens') return `The tokens of ${id} are not in this file: ${where}`;
-  if (list === 'rollouts') return `Of ${id} this file has the line in the table only: ${where}`;
-  return `This is not in the file: ${where}`;
+  if (list === 'rollouts' && more !== undefined) return `The ${more} of ${id} are not in this file: ${elsewhere}`;
+  if (list === 'rollouts') return `Of ${id} this file has the line in the table only: ${elsewhere}`;
+  return `This is not in the file: ${elsewhere}`;
 }
 
 function answerMetrics({ lines }: MetricsPage, after: number): MetricsPage {
   return { lines: lines.filter(({ step }) => step > after) };
 }
 
-function answerRollouts({ entries }: Snapshot, query: URLSearchParams): RolloutPage {
-  return { ...listRollouts(entries, readFields(rolloutFields, query)), isComplete: true };
+/** Answers with the samples of the one step that is in the file. */
+function answerSamples(known: StepSamples | undefined, step: string | null): StepSamples {
+  if (known === undefined) throw new Error(`The samples of the steps are not in this file: ${elsewhere}`);
+  if (step !== null && step !== '' && step !== String(known.step))
+    throw new Error(`Of the steps, the samples of step ${known.step} alone are in this file: ${elsewhere}`);
+  return known;
+}
+
+function answerRollouts({ entries, notes }: Snapshot, query: URLSearchParams): RolloutPage {
+  const byRollout = new Map(notes.map((note) => [note.rolloutId, note]));
+  return { ...listRollouts(entries, readFields(rolloutFields, query), byRollout), isComplete: true };
 }
 
 function answerGroups({ entries, failureRewards }: Snapshot, query: URLSearchParams): GroupPage {
