@@ -14,6 +14,8 @@ import { RunsPage } from './pages/runs-page.tsx';
 import { StateBadge } from './parts/badges.tsx';
 import { Problem, Waiting } from './parts/messages.tsx';
 import { Link, pageOf, place } from './router.tsx';
+import { formatMoment } from './format.ts';
+import { snapshot } from './snapshot/snapshot.ts';
 import { theme, toggleTheme } from './theme.ts';
 
 /** The whole page: the header, and what the address names. */
@@ -27,12 +29,18 @@ export function App(): JSX.Element {
   }, [title]);
   return (
     <>
-      <a class="skip" href="#main">
+      <a class="skip" href="#main" onClick={skipToContent}>
         Skip to the content
       </a>
       {shownRun === undefined ? <PlainPage /> : <RunFrame run={shownRun} key={shownRun} />}
     </>
   );
+}
+
+/** Goes to the content without a new address: in a file the address after the `#` is the page. */
+function skipToContent(event: Event): void {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
 }
 
 function PlainPage(): JSX.Element {
@@ -115,6 +123,11 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
           </span>
         )}
         <span class="space" />
+        {snapshot === undefined ? undefined : (
+          <span class="badge as-of" title="npx agent-lightning dashboard shows the run itself">
+            as of {formatMoment(snapshot.madeAt)}
+          </span>
+        )}
         {isConnected.value ? undefined : (
           <span class="badge bad" role="status">
             not connected
