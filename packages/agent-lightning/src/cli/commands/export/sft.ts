@@ -13,6 +13,7 @@ interface SftOptions extends StoreOptions {
   readonly run?: string;
   readonly mode?: Rollout['mode'];
   readonly minReward?: number;
+  readonly truncated?: ExportSftOptions['truncated'];
   readonly agent?: string[];
   readonly format?: ExportSftOptions['format'];
 }
@@ -40,6 +41,12 @@ export function addExportSftCommand(group: Command): void {
       ).choices(['openai', 'trl']),
     )
     .option('--min-reward <number>', 'leave out rollouts with a lower reward, or none', readNumber)
+    .addOption(
+      new Option(
+        '--truncated <what>',
+        'what becomes of rollouts with a reply that the token limit cut off: leave-out, the default, or keep',
+      ).choices(['leave-out', 'keep']),
+    )
     .option('--agent <names...>', 'only conversations of these agents')
     .option('--run <id>', 'only rollouts of this run')
     .addOption(new Option('--mode <mode>', 'only rollouts of this mode').choices(['train', 'val', 'test']));
@@ -47,19 +54,20 @@ export function addExportSftCommand(group: Command): void {
   runAs<SftOptions>(command, async (invocation) => {
     const { options, terminal, logger } = invocation;
     const output = resolve(terminal.directory, options.output);
-    const { run, mode, minReward, agent, format } = options;
+    const { run, mode, minReward, truncated, agent, format } = options;
     const filter = { ...(run !== undefined && { runId: run }), ...(mode !== undefined && { modes: [mode] }) };
     const { rows, leftOut, problems } = await withStore(findNamedStore(invocation), (store) =>
       exportSft(exportRollouts(store, filter), {
         file: output,
         ...(format !== undefined && { format }),
         ...(minReward !== undefined && { minReward }),
+        ...(truncated !== undefined && { truncated }),
         ...(agent !== undefined && { agentMatch: agent }),
       }),
     );
     if (rows === 0) logger.warn('no conversation was found; look at what was left out');
     return {
-      text: `${rows} conversations are in ${output}; left out: ${leftOut.failed} rollouts that did not succeed, ${leftOut.reward} for their reward, ${leftOut.noConversation} without a conversation; ${problems} model calls had no readable messages`,
+      text: `${rows} conversations are in ${output}; left out: ${leftOut.failed} rollouts that did not succeed, ${leftOut.reward} for their reward, ${leftOut.truncated} with a reply that was cut off, ${leftOut.noConversation} without a conversation; ${problems} model calls had no readable messages`,
       json: { output, rows, leftOut, problems },
     };
   });
