@@ -12,6 +12,7 @@ import { presentedKey } from './keys/key-text.ts';
 import { ServerLog } from './server-log.ts';
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './server-options.ts';
 import { healthRoute } from './api/health.ts';
+import { compatibleRoutes } from './compatible-routes.ts';
 
 /** Has every answer of the server; a client sees by it that the server was started again. */
 export const instanceHeader = 'x-agent-lightning-instance';
@@ -36,7 +37,9 @@ export class Server {
     this.adminKey = adminKey;
     this.#log = new ServerLog(options.log);
     this.#bodies = new BodyRoom(options);
-    this.#routes = [healthRoute(this.#draining.signal), ...options.routes];
+    const { store, agentRewards } = options;
+    const signal = this.#draining.signal;
+    this.#routes = [healthRoute(signal), ...compatibleRoutes({ store, agentRewards, signal }), ...options.routes];
   }
 
   /** Returns the address, such as `http://127.0.0.1:4747`, without a slash at the end. */
