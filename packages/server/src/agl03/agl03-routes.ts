@@ -7,7 +7,7 @@ import type { SequenceNumbers } from '../otlp/sequence-numbers.ts';
 import type { SpanIntake, SpanOutcome } from '../otlp/span-intake.ts';
 import { draftSpan, toSpanId } from '../otlp/to-span.ts';
 import { AglQueries } from './agl-queries.ts';
-import { AglResourcesView, readResources } from './agl-resources.ts';
+import { type AglResourcesView, readResources } from './agl-resources.ts';
 import { AglRollouts, isId, newId, type AttemptChange, type RolloutChange } from './agl-rollouts.ts';
 import { KnownWorkers } from './known-workers.ts';
 import { FieldReader, readConfig, readTask, rejectNull } from './read-fields.ts';
