@@ -12,6 +12,8 @@ export interface ServerControl {
 /** What `POST /start` asks for. */
 interface Wish {
   readonly port: number;
+  /** The addresses of pages that may use the server, as 0.3 takes them. */
+  readonly origins?: string | readonly string[] | null;
 }
 
 /** Listens for `POST /start`, which answers with the address of a fresh server with an empty store, and for `POST /stop`. */
@@ -28,9 +30,9 @@ export async function startServerControl(): Promise<ServerControl> {
     if (request.url === '/start') return { url: await start(body as Wish) };
     return { stopped: await stop((body as { readonly url: string }).url) };
   };
-  const start = async ({ port }: Wish): Promise<string> => {
+  const start = async ({ port, origins }: Wish): Promise<string> => {
     const store = new MemoryStore();
-    const server = await startServer({ store, port, open: true });
+    const server = await startServer({ store, port, open: true, allowedOrigins: [origins ?? []].flat() });
     running.set(server.url, { server, store });
     return server.url;
   };

@@ -32,6 +32,18 @@ it('deletes a run when it is told so twice, and no run with a rollout that is no
   expect(output).toMatch(/\nb1 +train +queuing +-/);
 });
 
+it('deletes what ended before a day, and nothing that goes on', async () => {
+  const remove = (...args: string[]) => runInProcess(['store', 'delete', path, '--json', ...args]);
+  for (const args of [[], ['--run', 'a', '--ended-before', '2020-01-01'], ['--ended-before', 'tuesday', '--yes']])
+    expect(await remove(...args)).toMatchObject({ exitCode: 2 });
+  expect(await remove('--ended-before', '2020-01-01')).toMatchObject({ complaints: expect.stringContaining('--yes') });
+  expect((await remove('--ended-before', '2020-01-01', '--yes')).json()).toMatchObject({ deleted: 0 });
+  const moment = new Date(Date.now() - 1).toISOString();
+  expect((await remove('--ended-before', moment, '--yes')).json()).toEqual({ endedBefore: moment, deleted: 1 });
+  const { rollouts } = (await runInProcess(['store', 'query', path, '--json'])).json();
+  expect(rollouts).toMatchObject([{ rolloutId: 'b1' }]);
+});
+
 it('shows no control sequence of an agent to the terminal, as text or as JSON', async () => {
   const store = await openSqliteStore({ path });
   const [claim] = await store.claim({ workerId: 'w', limit: 1 });

@@ -11,6 +11,8 @@ import { traceRoutes } from './otlp/trace-routes.ts';
 export interface CompatibleOptions {
   readonly store: LightningStore;
   readonly agentRewards: boolean;
+  /** Applies the store's time limits before what clients of Agent Lightning 0.3 ask, as its own server does. */
+  readonly watches: boolean;
   /** Ends what follows the store. */
   readonly signal: AbortSignal;
 }
@@ -19,12 +21,12 @@ export interface CompatibleOptions {
 const queue = 'default';
 
 /** Serves the protocols of others: Agent Lightning 0.3's, and traces of OpenTelemetry. */
-export function compatibleRoutes({ store, agentRewards, signal }: CompatibleOptions): readonly RouteSet[] {
+export function compatibleRoutes({ store, agentRewards, watches, signal }: CompatibleOptions): readonly RouteSet[] {
   const lines = new RolloutLines(store);
   const view = new RolloutView(lines);
   const numbers = new SequenceNumbers(store);
   const resources = new AglResourcesView(store);
   const intake = new SpanIntake({ store, agentRewards, findHome: (ids) => lines.home(ids) });
   void resources.follow(signal);
-  return [agl03Routes({ store, view, intake, numbers, resources, queue }), traceRoutes({ intake, numbers })];
+  return [agl03Routes({ store, view, intake, numbers, resources, queue, watches }), traceRoutes({ intake, numbers })];
 }

@@ -3,6 +3,8 @@ export { Server, startServer } from './start-server.ts';
 export type { ServerOptions } from './server-options.ts';
 export { toLogLine, type ServerLogEntry } from './server-log.ts';
 
+export type { MountedGateway } from './gateway-routes.ts';
+
 // who may do what
 export { KeyRing, type KeyRingOptions, type NewKey } from './keys/key-ring.ts';
 export type { KeyRecord } from './keys/key-file.ts';

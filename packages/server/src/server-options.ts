@@ -1,4 +1,5 @@
 import { check, ConfigurationError, type LightningStore } from '@agent-lightning/core';
+import type { MountedGateway } from './gateway-routes.ts';
 import { isLoopback } from './http/listen.ts';
 import type { RouteSet } from './http/route.ts';
 import { KeyRing } from './keys/key-ring.ts';
@@ -13,12 +14,23 @@ export interface ServerOptions {
   readonly port?: number;
   /** Further values of the `Host` header to answer, such as the machine's name in the network. @default none */
   readonly allowedHosts?: readonly string[];
+  /** Addresses of pages, such as `https://tools.example`, whose scripts may use this server; `*` for every page. @default none */
+  readonly allowedOrigins?: readonly string[];
   /** Who may do what. @default one new key of role `admin`, which the server has as `adminKey` */
   readonly keys?: KeyRing;
   /** Lets requests without a key do everything; on the loopback only. @default false */
   readonly open?: boolean;
   /** Lets agents write rewards to their own attempt, as Agent Lightning 1.0 does: an agent then says for itself how good it was. @default false */
   readonly agentRewards?: boolean;
+  /**
+   * Lets this server do the watchdog's work, beginning so long after its start: a runner that could not reach the server while it was away
+   * gets that time to say that it lives. Give a store that was opened with `watchdogIntervalMs: 0`. @default the store's own watchdog works from the start
+   */
+  readonly watchdogDelayMs?: number;
+  /** A gateway on the same port, as `Gateway.mount` makes it; it stays yours to close. @default none */
+  readonly gateway?: MountedGateway;
+  /** The address at which agents reach the gateway, when it differs from the one that the server listens on. @default that address */
+  readonly publicUrl?: string;
   /** Further routes on the same port, asked in order after the server's own. @default none */
   readonly routes?: readonly RouteSet[];
   /** Gets what happens. @default nothing is written */
@@ -31,22 +43,33 @@ export interface ServerOptions {
   readonly maxConnections?: number;
 }
 
-export type ResolvedServerOptions = Required<Omit<ServerOptions, 'log'>> & Pick<ServerOptions, 'log'>;
+type Optional = 'log' | 'watchdogDelayMs' | 'gateway' | 'publicUrl';
+
+export type ResolvedServerOptions = Required<Omit<ServerOptions, Optional>> & Pick<ServerOptions, Optional>;
 
 const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   store: true,
   host: true,
   port: true,
   allowedHosts: true,
+  allowedOrigins: true,
   keys: true,
   open: true,
   agentRewards: true,
+  watchdogDelayMs: true,
+  gateway: true,
+  publicUrl: true,
   routes: true,
   log: true,
   maxBodyBytes: true,
   maxHeldBytes: true,
   maxConnections: true,
 };
+
+function checkUrl(url: string): string {
+  if (URL.canParse(url) && /^https?:/u.test(url)) return url.replace(/\/+$/u, '');
+  throw check.optionInvalid('startServer: publicUrl', url, 'an http or https address');
+}
 
 /** Checks the options and fills in their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
@@ -68,11 +91,17 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     open,
     agentRewards,
     allowedHosts: options.allowedHosts ?? [],
+    allowedOrigins: options.allowedOrigins ?? [],
     keys: keys ?? new KeyRing(),
     routes: options.routes ?? [],
     maxBodyBytes: check.wholeNumber('maxBodyBytes', options.maxBodyBytes ?? 67_108_864, 1_024),
     maxHeldBytes: check.wholeNumber('maxHeldBytes', options.maxHeldBytes ?? 536_870_912, 1_024),
     maxConnections: check.wholeNumber('maxConnections', options.maxConnections ?? 16_384),
     ...(options.log === undefined ? {} : { log: options.log }),
+    ...(options.watchdogDelayMs === undefined
+      ? {}
+      : { watchdogDelayMs: check.timerMs('watchdogDelayMs', options.watchdogDelayMs, 0) }),
+    ...(options.gateway === undefined ? {} : { gateway: options.gateway }),
+    ...(options.publicUrl === undefined ? {} : { publicUrl: checkUrl(options.publicUrl) }),
   };
 }

@@ -1,18 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
 import { check } from '@agent-lightning/core';
+import { CheckedStore, type Operations } from '@agent-lightning/store';
 import { BodyRoom } from './http/body-room.ts';
 import { Exchange } from './http/exchange.ts';
+import { allowOrigin, isForeignChange } from './http/cross-origin.ts';
 import { replyError, toRequestError } from './http/error-reply.ts';
 import { listen, type Listener } from './http/listen.ts';
 import { RequestError } from './http/request-error.ts';
 import type { RequestLine, Route, RouteSet } from './http/route.ts';
 import type { Caller } from './keys/caller.ts';
 import { presentedKey } from './keys/key-text.ts';
+import { LateWatchdog } from './late-watchdog.ts';
 import { ServerLog } from './server-log.ts';
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './server-options.ts';
+import { ApiMetrics } from './api/api-metrics.ts';
 import { healthRoute } from './api/health.ts';
 import { compatibleRoutes } from './compatible-routes.ts';
+import { keyRoutes } from './api/key-routes.ts';
+import { metricsRoute } from './api/metrics-route.ts';
+import { storeRoutes } from './api/store-routes.ts';
+import { gatewayRoutes, placeGateway } from './gateway-routes.ts';
 
 /** Has every answer of the server; a client sees by it that the server was started again. */
 export const instanceHeader = 'x-agent-lightning-instance';
@@ -25,6 +34,7 @@ export class Server {
   readonly #bodies: BodyRoom;
   readonly #draining: AbortController = new AbortController();
   readonly #routes: readonly RouteSet[];
+  readonly #watchdog: LateWatchdog | undefined;
   readonly #underWay: Set<Promise<void>> = new Set();
   /** The key of role `admin` that was made because `keys` was not given. */
   readonly adminKey: string | undefined;
@@ -32,14 +42,33 @@ export class Server {
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(options: ResolvedServerOptions, adminKey: string | undefined) {
+  constructor(options: ResolvedServerOptions, operations: Operations, adminKey: string | undefined) {
     this.#options = options;
     this.adminKey = adminKey;
     this.#log = new ServerLog(options.log);
     this.#bodies = new BodyRoom(options);
-    const { store, agentRewards } = options;
-    const signal = this.#draining.signal;
-    this.#routes = [healthRoute(signal), ...compatibleRoutes({ store, agentRewards, signal }), ...options.routes];
+    const { store, agentRewards, gateway, keys, watchdogDelayMs } = options;
+    this.#watchdog = watchdogDelayMs === undefined ? undefined : new LateWatchdog(operations, watchdogDelayMs);
+    const metrics = new ApiMetrics();
+    this.#routes = [
+      healthRoute(this.#draining.signal),
+      metricsRoute({
+        parts: [() => metrics.format(), ...(gateway === undefined ? [] : [() => gateway.formatMetrics()])],
+        connections: () => countConnections(this.#listener),
+        requests: () => this.#underWay.size,
+        heldBytes: () => this.#bodies.heldBytes,
+      }),
+      storeRoutes({ operations, agentRewards, instance: this.#instance, metrics }),
+      keyRoutes(keys, this.#log),
+      ...compatibleRoutes({
+        store,
+        agentRewards,
+        signal: this.#draining.signal,
+        watches: watchdogDelayMs === undefined,
+      }),
+      ...(gateway === undefined ? [] : [gatewayRoutes(gateway)]),
+      ...options.routes,
+    ];
   }
 
   /** Returns the address, such as `http://127.0.0.1:4747`, without a slash at the end. */
@@ -49,13 +78,14 @@ export class Server {
 
   /** @internal */
   async listen(): Promise<void> {
-    const { host, port, allowedHosts, maxConnections } = this.#options;
+    const { host, port, allowedHosts, maxConnections, gateway, keys, publicUrl } = this.#options;
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       const work = this.#handle(request, response);
       this.#underWay.add(work);
       void work.finally(() => this.#underWay.delete(work));
     };
     this.#listener = await listen({ host, port, allowedHosts, maxConnections, handle });
+    if (gateway !== undefined) placeGateway(gateway, publicUrl ?? this.url, keys);
     this.#log.write('info', 'listening', {
       url: this.url,
       open: this.#options.open,
@@ -77,6 +107,7 @@ export class Server {
   async #close(drainMs: number): Promise<void> {
     this.#log.write('info', 'draining', { under_way: this.#underWay.size });
     const closed = this.#listener?.close();
+    this.#watchdog?.stop();
     this.#draining.abort();
     const timer = setTimeout(() => this.#listener?.server.closeAllConnections(), drainMs);
     await Promise.allSettled(this.#underWay);
@@ -112,6 +143,7 @@ export class Server {
     const nobody: Caller = { role: 'reader', keyId: 'none' };
     try {
       this.#checkOrigin(request);
+      if (allowOrigin(request, response, this.#options.allowedOrigins)) return;
       route = this.#find(line);
       await route.answer(
         open(route.roles === 'everyone' ? (this.#callerOf(request) ?? nobody) : this.#admit(request, route)),
@@ -174,9 +206,29 @@ export class Server {
           status: 421,
         },
       );
-    if (origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === host))
-      throw new RequestError(`pages of ${origin.slice(0, 200)} may not use this server`, { code: 'forbidden' });
+    if (isForeignChange(request, this.#options.allowedOrigins))
+      throw new RequestError(
+        `pages of ${(origin ?? '').slice(0, 200)} may not change anything here; allowedOrigins lets them`,
+        {
+          code: 'forbidden',
+        },
+      );
   }
+}
+
+async function countConnections(listener: Listener | undefined): Promise<number> {
+  if (listener === undefined) return 0;
+  return await promisify(listener.server.getConnections.bind(listener.server))();
+}
+
+function operationsOf(store: ServerOptions['store']): Operations {
+  const operations = CheckedStore.operationsOf(store);
+  if (operations !== undefined) return operations;
+  throw check.optionInvalid(
+    'startServer: store',
+    'another object',
+    'a store that openSqliteStore, openPostgresStore, MemoryStore or connectStore made, or a RecordStore of your own',
+  );
 }
 
 /**
@@ -187,7 +239,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const resolved = resolveServerOptions(options);
   const needsKey = options.keys === undefined && !resolved.open;
   const adminKey = needsKey ? (await resolved.keys.add({ role: 'admin', label: 'made at the start' })).key : undefined;
-  const server = new Server(resolved, adminKey);
+  const server = new Server(resolved, operationsOf(options.store), adminKey);
   await server.listen();
   return server;
 }

@@ -24,6 +24,8 @@ export interface Agl03Options {
   readonly resources: AglResourcesView;
   /** The queue that clients of Agent Lightning 0.3 enqueue to and work off. */
   readonly queue: string;
+  /** Applies the store's time limits before what is asked; otherwise only whoever watches the store does. */
+  readonly watches: boolean;
   /** @default Date.now */
   readonly now?: () => number;
 }
@@ -293,7 +295,7 @@ class Agl03 {
   /** Applies the time limits before what is read, as 0.3 does; at most every tenth of a second. */
   async #watch(): Promise<void> {
     const nowMs = this.#now();
-    if (nowMs - this.#watchedMs < watchEveryMs) return;
+    if (!this.#options.watches || nowMs - this.#watchedMs < watchEveryMs) return;
     this.#watchedMs = nowMs;
     await this.#options.store.runWatchdog();
   }

@@ -22,7 +22,8 @@ const statuses: Readonly<Partial<Record<LightningErrorCode, number>>> = {
   'not-found': 404,
   'store-not-found': 404,
   'attempt-unknown': 404,
-  'timed-out': 408,
+  // Not 408, at which some clients and proxies send the request again by themselves.
+  'timed-out': 504,
   'store-conflict': 409,
   'store-fenced': 409,
   'request-too-large': 413,

@@ -26,7 +26,7 @@ const lookEveryMs = 1_000;
 /** An agent's key outlives no attempt by more than this. */
 const agentKeyMs = 7 * 24 * 3_600_000;
 
-/** Knows which key belongs to which role. Keeps hashes only; a change of its file counts within a second, without a restart. */
+/** Knows which key belongs to which role. Keeps hashes only. A key that is added to its file counts at once, one that is revoked there within a second. */
 export class KeyRing {
   readonly #file: string | undefined;
   readonly #now: () => number;
@@ -55,7 +55,7 @@ export class KeyRing {
     if (this.#now() - this.#lookedAtMs >= lookEveryMs) this.#lookAgain();
     const grant = readAgentKey(this.#agentSecret, key, this.#now());
     if (grant !== undefined) return { role: 'agent', keyId: `agent ${grant.lease.attemptId}`, lease: grant.lease };
-    const record = this.#byHash.get(hashKey(key));
+    const record = this.#find(hashKey(key));
     if (record === undefined || (record.expiresAtMs ?? Infinity) <= this.#now()) return undefined;
     return { role: record.role, keyId: record.id };
   }
@@ -96,6 +96,12 @@ export class KeyRing {
   /** Returns a key with which an agent can write to this one attempt, until the attempt ends. */
   mintAgentKey(lease: Lease, expiresInMs: number = agentKeyMs): string {
     return signAgentKey(this.#agentSecret, { lease, expiresAtMs: this.#now() + expiresInMs });
+  }
+
+  /** Returns the key of a hash. One that is not known may have been added just now. */
+  #find(hash: string): KeyRecord | undefined {
+    if (!this.#byHash.has(hash)) this.#lookAgain();
+    return this.#byHash.get(hash);
   }
 
   get #agentSecret(): Buffer {

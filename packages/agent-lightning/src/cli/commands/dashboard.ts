@@ -20,7 +20,7 @@ export function addDashboardCommand(program: Command): void {
     usage: 'dashboard [place]',
     summary: 'show runs in the browser, while they go on and afterwards',
     details:
-      'The place is a run directory, a folder of several, a file of SQLite or a postgres:// URL; without one it is runs/ here. ' +
+      'The place is a run directory, a folder of several, a file of SQLite, a postgres:// URL or the http:// address of a server (its key in AGENT_LIGHTNING_KEY); without one it is runs/ here. ' +
       'The pages are served to this machine only, load nothing from elsewhere, and change nothing. Ctrl+C ends it. ' +
       'With --json the first line of standard output has the address too.',
     examples: [
