@@ -83,7 +83,7 @@ it('runs an agent for a server, whose gateway answers and captures its calls', a
   stop.abort();
   expect((await working).json()).toMatchObject({ succeeded: 2, failed: 0 });
   const spans = await trainer.querySpans({ rolloutIds: ['a'] });
-  expect(spans.map(({ kind }) => kind)).toEqual(['model_call', 'reward']);
+  expect(spans.map(({ kind }) => kind).sort()).toEqual(['model_call', 'reward']);
   expect(readFileSync(join(folder, 'keys.json'), 'utf8')).not.toContain(key);
 });
 

@@ -8,15 +8,16 @@ import { findStore, openStore, type CheckableStore } from '../stored/open-store.
 export async function openServedStore(
   name: string,
   directory: string,
-  schema: string | undefined,
+  { schema, keepEndedMs }: { readonly schema?: string; readonly keepEndedMs?: number },
 ): Promise<CheckableStore> {
   if (/^https?:\/\//.test(name))
     throw new ConfigurationError(`serve: ${name} is a server already; name a file of SQLite, or a postgres:// URL`, {
       code: 'option-invalid',
     });
+  const keeping = keepEndedMs === undefined ? {} : { keepEndedMs };
   const isPostgres = /^postgres(ql)?:\/\//.test(name);
   const given = resolve(directory, name);
   if (isPostgres || schema !== undefined || existsSync(given))
-    return await openStore(findStore(name, directory, schema));
-  return await openSqliteStore({ path: given, watchdogIntervalMs: 0 });
+    return await openStore(findStore(name, directory, schema), keeping);
+  return await openSqliteStore({ ...keeping, path: given, watchdogIntervalMs: 0 });
 }

@@ -4,6 +4,7 @@ import { openServedStore } from '../../served/open-served-store.ts';
 import { serveStore } from '../../served/serve-store.ts';
 import { keyVariable } from '../../stored/open-store.ts';
 import { defineCommand, runAs } from '../define-command.ts';
+import { readDuration } from '../read-duration.ts';
 import { readWholeNumber } from '../read-number.ts';
 
 interface ServeCommandOptions {
@@ -16,6 +17,7 @@ interface ServeCommandOptions {
   readonly agentRewards?: boolean;
   readonly gateway?: string;
   readonly schema?: string;
+  readonly keepEnded?: number;
   readonly drainMs: number;
   readonly watchdogDelayMs: number;
 }
@@ -47,6 +49,11 @@ export function addServeCommand(program: Command): void {
     .option('--agent-rewards', 'let agents write rewards to their own attempt')
     .option('--gateway <file>', 'serve a gateway on the same port: a file of JSON as for agent-lightning gateway')
     .option('--schema <name>', 'the schema of a PostgreSQL store (default: agent_lightning)')
+    .option(
+      '--keep-ended <time>',
+      'delete rollouts that ended so long ago, such as 30d (default: keep all)',
+      readDuration,
+    )
     .option('--drain-ms <milliseconds>', 'the time that requests may still take at the end', readWholeNumber(0), 10_000)
     .option(
       '--watchdog-delay-ms <milliseconds>',
@@ -55,10 +62,13 @@ export function addServeCommand(program: Command): void {
       30_000,
     );
   runAs<ServeCommandOptions>(command, async ({ options, arguments: [name], terminal, logger }) => {
-    const { allowedHost, open, agentRewards, schema, drainMs, ...given } = options;
+    const { allowedHost, open, agentRewards, schema, keepEnded, drainMs, ...given } = options;
     const { directory, environment } = terminal;
     const signal = terminal.interruption();
-    const store = await openServedStore(name!, directory, schema);
+    const store = await openServedStore(name!, directory, {
+      ...(schema !== undefined && { schema }),
+      ...(keepEnded !== undefined && { keepEndedMs: keepEnded }),
+    });
     try {
       const { server, newKey, stop } = await serveStore({
         ...given,
