@@ -24,7 +24,8 @@ async function main(): Promise<void> {
   const control = await startServerControl();
   const results: { readonly suite: (typeof suites)[number]; readonly result: SuiteResult }[] = [];
   try {
-    for (const suite of suites) results.push({ suite, result: await runOfficialTests(python, control.url, suite.files) });
+    for (const suite of suites)
+      results.push({ suite, result: await runOfficialTests(python, control.url, suite.files) });
   } finally {
     await control.close();
   }
@@ -39,15 +40,21 @@ async function main(): Promise<void> {
   const isOk = lines.every(({ ok }) => ok) && runner.problem === undefined;
   const why = [
     ...results.flatMap(({ result }) => result.failed),
-    ...(runner.problem === undefined ? [] : [{ test: 'a runner of 0.3 on rollouts of our trainer', why: runner.problem }]),
+    ...(runner.problem === undefined
+      ? []
+      : [{ test: 'a runner of 0.3 on rollouts of our trainer', why: runner.problem }]),
   ];
   const passed = lines.reduce((sum, line) => sum + line.passed, 0);
   const failed = lines.reduce((sum, line) => sum + line.of - line.passed, 0);
   if (isJson) console.log(JSON.stringify({ passed, failed, ok: isOk, suites: lines, runner, why }));
   else {
     for (const { test, why: reason } of why) console.log(`not passed: ${test}: ${reason}`);
-    for (const line of lines) console.log(`${line.suite}: ${line.passed} of ${line.of} (at least ${line.least}: ${line.ok ? 'yes' : 'no'})`);
-    console.log(runner.problem ?? `a runner of 0.3 worked off ${runner.rollouts} rollouts of our trainer, each with its reward once`);
+    for (const line of lines)
+      console.log(`${line.suite}: ${line.passed} of ${line.of} (at least ${line.least}: ${line.ok ? 'yes' : 'no'})`);
+    console.log(
+      runner.problem ??
+        `a runner of 0.3 worked off ${runner.rollouts} rollouts of our trainer, each with its reward once`,
+    );
   }
   process.exitCode = isOk ? 0 : 1;
 }

@@ -17,15 +17,32 @@ export interface SuiteResult {
 const here = import.meta.dirname;
 
 /** Runs files of the official tests with the given interpreter; `control` starts the servers that they ask. */
-export async function runOfficialTests(python: string, control: string, files: readonly string[]): Promise<SuiteResult> {
+export async function runOfficialTests(
+  python: string,
+  control: string,
+  files: readonly string[],
+): Promise<SuiteResult> {
   const directory = mkdtempSync(join(tmpdir(), 'agl03-tests-'));
   try {
     cpSync(join(here, 'official-tests'), directory, { recursive: true });
     cpSync(join(here, 'remote_server.py'), join(directory, 'remote_server.py'));
-    appendFileSync(join(directory, 'tests', 'store', 'conftest.py'), '\nfrom remote_server import inmemory_store, remote_server\n');
+    appendFileSync(
+      join(directory, 'tests', 'store', 'conftest.py'),
+      '\nfrom remote_server import inmemory_store, remote_server\n',
+    );
     const report = join(directory, 'report.xml');
     const paths = files.map((name) => join('tests', 'store', name));
-    const options = ['-q', '-p', 'no:cacheprovider', '-m', 'not mongo', '-W', 'ignore', '--tb=line', `--junitxml=${report}`];
+    const options = [
+      '-q',
+      '-p',
+      'no:cacheprovider',
+      '-m',
+      'not mongo',
+      '-W',
+      'ignore',
+      '--tb=line',
+      `--junitxml=${report}`,
+    ];
     writeFileSync(join(directory, 'pytest.ini'), '[pytest]\n');
     await run(python, ['-m', 'pytest', ...options, ...paths], directory, { AGL03_CONTROL: control });
     return readReport(readFileSync(report, 'utf8'));
@@ -35,7 +52,12 @@ export async function runOfficialTests(python: string, control: string, files: r
 }
 
 /** Runs Python with what Agent Lightning 0.3 needs to start without the network, and shows what it prints; a test that fails is no failure of this. */
-export function run(python: string, args: readonly string[], directory: string, variables: NodeJS.ProcessEnv): Promise<number | null> {
+export function run(
+  python: string,
+  args: readonly string[],
+  directory: string,
+  variables: NodeJS.ProcessEnv,
+): Promise<number | null> {
   const environment = { ...process.env, LITELLM_LOCAL_MODEL_COST_MAP: 'True', PYTHONPATH: directory, ...variables };
   const child = spawn(python, args, { cwd: directory, env: environment, stdio: ['ignore', 'inherit', 'inherit'] });
   return new Promise((resolve, reject) => {
@@ -48,7 +70,9 @@ export function run(python: string, args: readonly string[], directory: string, 
 function readReport(xml: string): SuiteResult {
   const failed: FailedTest[] = [];
   let passed = 0;
-  for (const [, attributes = '', isEmpty, content = ''] of xml.matchAll(/<testcase ([^>]*?)(\/)?>(?:([\s\S]*?)<\/testcase>)?/gu)) {
+  for (const [, attributes = '', isEmpty, content = ''] of xml.matchAll(
+    /<testcase ([^>]*?)(\/)?>(?:([\s\S]*?)<\/testcase>)?/gu,
+  )) {
     const test = /name="([^"]*)"/u.exec(attributes)?.[1] ?? '';
     const message = isEmpty === undefined ? /<(?:failure|error) message="([^"]*)"/u.exec(content)?.[1] : undefined;
     if (message === undefined) passed++;
