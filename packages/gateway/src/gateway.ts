@@ -25,6 +25,7 @@ import { ReplyWriter } from './http/reply-writer.ts';
 import { checkHost, expectMethod, pathOf, respond, unknownPath } from './http/routes.ts';
 import type { ReplyError } from './http/reply-error.ts';
 import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
+import type { ModelNames } from './policies/answered-names.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
 import { StalenessRule, type StalenessOptions } from './policies/staleness-rule.ts';
@@ -204,6 +205,14 @@ export class Gateway implements ModelGateway {
   }
 
   /**
+   * Answers an open attempt by further names of models, besides those of the option `answersTo`; they replace what was given for it before.
+   * @throws {ConfigurationError} `option-invalid` @throws {GatewayError} `attempt-unknown` for an attempt that is not open here
+   */
+  answerTo(claim: Pick<Claim, 'attempt'>, names: readonly (string | RegExp)[]): void {
+    this.#answerTo(claim.attempt, names);
+  }
+
+  /**
    * Ends the attempt's key and its calls; resolves when every captured call is stored.
    * @throws {StoreError} when one could not be; {GatewayError} `attempt-unknown` for an attempt that this gateway did not open, as one from before it was started again
    */
@@ -221,6 +230,10 @@ export class Gateway implements ModelGateway {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #answerTo(ids: Pick<OpenClaim['attempt'], 'rolloutId' | 'attemptId'>, names: ModelNames): void {
+    this.#attempts.find(ids).answersTo = check.modelNames('gateway.answerTo', names);
   }
 
   async #closeAttempt(ids: Pick<OpenClaim['attempt'], 'rolloutId' | 'attemptId'>): Promise<void> {
@@ -297,6 +310,7 @@ export class Gateway implements ModelGateway {
       pause: (options) => this.pause(options),
       resume: () => this.resume(),
       openAttempt: (claim) => this.openAttempt(claim),
+      answerTo: (rolloutId, attemptId, names) => this.#answerTo({ rolloutId, attemptId }, names),
       closeAttempt: (rolloutId, attemptId) => this.#closeAttempt({ rolloutId, attemptId }),
     };
   }

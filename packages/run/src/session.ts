@@ -26,7 +26,7 @@ export const onlyPolicyName = 'policy';
 
 /** The options of model calls that a run hands on to its own gateway. */
 export interface CallOptions extends Required<
-  Pick<GatewayOptions, 'callTimeoutMs' | 'stallTimeoutMs' | 'heartbeatMs'>
+  Pick<GatewayOptions, 'callTimeoutMs' | 'stallTimeoutMs' | 'heartbeatMs' | 'answersTo'>
 > {
   /** The way in which structured output reaches the policy in train and val. */
   readonly structuredOutput: StructuredOutput;

@@ -92,6 +92,11 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
    */
   readonly structuredOutput?: 'prompt' | 'grammar';
   /**
+   * Further names of models, whole or as patterns, that the policy answers to: those that unmodified agents have in their code, as
+   * `['gpt-4o-mini', /./]` says. `/./` answers any name. May change when a run resumes; rejected where a gateway is given. @default none
+   */
+  readonly answersTo?: readonly (string | RegExp)[];
+  /**
    * Says which failed attempts are tried again. To try failures of the policy again would train on its survivors.
    * @default failures of the world, such as a connection that broke: three attempts, one second before the second
    */
@@ -218,6 +223,7 @@ const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = 
   stallTimeoutMs: true,
   heartbeatMs: true,
   structuredOutput: true,
+  answersTo: true,
   retry: true,
   failures: true,
   failureReward: true,
@@ -358,8 +364,8 @@ function rewardSize(name: string, value: number): number {
 type GivenCallOptions = Partial<CallOptions> & Pick<TrainerOptions, 'gateway' | 'algorithm'>;
 
 function resolveCalls(options: GivenCallOptions): CallOptions {
-  const { callTimeoutMs, stallTimeoutMs, heartbeatMs, structuredOutput, gateway, algorithm } = options;
-  const given = Object.entries({ callTimeoutMs, stallTimeoutMs, heartbeatMs, structuredOutput });
+  const { callTimeoutMs, stallTimeoutMs, heartbeatMs, structuredOutput, answersTo, gateway, algorithm } = options;
+  const given = Object.entries({ callTimeoutMs, stallTimeoutMs, heartbeatMs, structuredOutput, answersTo });
   const [name, value] = given.find(([, each]) => each !== undefined) ?? [];
   if (name !== undefined && gateway !== undefined)
     throw check.optionInvalid(
@@ -378,6 +384,7 @@ function resolveCalls(options: GivenCallOptions): CallOptions {
     stallTimeoutMs: check.timerMs('Trainer: stallTimeoutMs', stallTimeoutMs ?? 120_000),
     heartbeatMs: check.timerMs('Trainer: heartbeatMs', heartbeatMs ?? 240_000, 0),
     structuredOutput: check.oneOf('Trainer: structuredOutput', structuredOutput ?? 'prompt', ['prompt', 'grammar']),
+    answersTo: check.modelNames('Trainer: answersTo', answersTo ?? []),
   };
 }
 

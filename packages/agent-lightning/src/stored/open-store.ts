@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { check, ConfigurationError, type LightningStore } from '@agent-lightning/core';
 import { connectStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
@@ -54,6 +55,7 @@ export interface OpenStoreOptions {
 
 /**
  * Opens a store without watching over its leases: those are of the processes that work with it. It is migrated where it is older.
+ * @throws {ConfigurationError} `option-invalid` for a schema of PostgreSQL that has no store
  * @throws {ConfigurationError} `option-invalid` for `keepEndedMs` where a server has the store, which keeps what it was told to
  */
 export async function openStore(place: StorePlace, options: OpenStoreOptions = {}): Promise<CheckableStore> {
@@ -67,6 +69,7 @@ export async function openStore(place: StorePlace, options: OpenStoreOptions = {
     return connectStore({ url: place.url, ...findKey(place.url) });
   }
   if (place.kind === 'sqlite') return await openSqliteStore({ ...options, path: place.path, watchdogIntervalMs: 0 });
+  await readSchemaVersion(place);
   // Loaded when it is needed: pg takes time to load.
   const { openPostgresStore } = await import('@agent-lightning/store-postgres');
   const { connection, schema } = place;
@@ -76,6 +79,40 @@ export async function openStore(place: StorePlace, options: OpenStoreOptions = {
     watchdogIntervalMs: 0,
     ...(schema !== undefined && { schema }),
   });
+}
+
+/**
+ * Reads the version of a store's schema; undefined for a file that is no database, which opening it as a store says.
+ * @throws {ConfigurationError} `option-invalid` for a schema of PostgreSQL that has no store, and for a server's store
+ */
+export async function readSchemaVersion(place: StorePlace): Promise<number | undefined> {
+  if (place.kind === 'server')
+    throw new ConfigurationError(
+      `${describePlace(place)} migrates its own store when it starts; name a file or a database`,
+      {
+        code: 'option-invalid',
+      },
+    );
+  if (place.kind === 'sqlite') return readSqliteVersion(place.path);
+  const { readPostgresSchemaVersion } = await import('@agent-lightning/store-postgres');
+  const { connection, schema = 'agent_lightning' } = place;
+  const version = await readPostgresSchemaVersion({ connection, schema });
+  if (version !== undefined) return version;
+  throw new ConfigurationError(
+    `there is no store in schema "${schema}" of ${describePlace(place)}; name another with --schema, or let a run make it`,
+    { code: 'option-invalid' },
+  );
+}
+
+function readSqliteVersion(path: string): number | undefined {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  } catch {
+    return undefined; // no database: opening it as a store says so
+  } finally {
+    database.close();
+  }
 }
 
 /** Returns the key of the environment where the address of a server has none. */

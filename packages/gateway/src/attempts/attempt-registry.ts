@@ -64,6 +64,15 @@ export class AttemptRegistry {
     return key;
   }
 
+  /** Returns an open attempt. @throws {GatewayError} `attempt-unknown` */
+  find({ rolloutId, attemptId }: AttemptIds): AttemptSession {
+    const session = this.#open.get(sessionId(rolloutId, attemptId));
+    if (session !== undefined) return session;
+    throw new GatewayError(`attempt ${attemptId} of rollout ${rolloutId} is not open at this gateway`, {
+      code: 'attempt-unknown',
+    });
+  }
+
   /** Returns the attempt that a URL names, to a caller that has its key. @throws {ReplyError} `unauthorized` | `forbidden` */
   authorize(rolloutId: string, attemptId: string, key: string | undefined): AttemptSession {
     const id = sessionId(rolloutId, attemptId);
