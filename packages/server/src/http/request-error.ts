@@ -2,9 +2,11 @@ import { LightningError, StoreError, type LightningErrorCode } from '@agent-ligh
 
 type LightningErrorOptions = ConstructorParameters<typeof LightningError>[1];
 
+/** Says what a refusal answers. */
 export interface RequestErrorOptions extends LightningErrorOptions {
   /** The HTTP status. @default by code */
   readonly status?: number;
+  /** Further headers of the answer. @default none */
   readonly headers?: Readonly<Record<string, string>>;
   /** What is wrong with each field, for protocols that say it so. */
   readonly detail?: unknown;

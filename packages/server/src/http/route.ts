@@ -3,7 +3,7 @@ import type { Role } from '../keys/caller.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestError } from './request-error.ts';
 
-/** What is known of a request before its key is looked at. */
+/** Says what is known of a request before its key is looked at. */
 export interface RequestLine {
   readonly method: string;
   /** The path without the query, as it came: percent-encoded. */
