@@ -5,6 +5,7 @@ import { changes, isConnected, listen, useResource } from './fetch.ts';
 import { AlertsPage } from './pages/alerts-page.tsx';
 import { GroupPage } from './pages/group-page.tsx';
 import { GroupsPage } from './pages/groups-page.tsx';
+import { LivePage } from './pages/live-page.tsx';
 import { promptSearches, PromptsPage } from './pages/prompts-page.tsx';
 import { RolloutPage } from './pages/rollout-page.tsx';
 import { RolloutsPage } from './pages/rollouts-page.tsx';
@@ -74,12 +75,14 @@ function RunPages({ details }: { readonly details: RunDetails }): JSX.Element {
   if (page === undefined) return <RunPage details={details} />;
   if (page === 'alerts' && id === undefined) return <AlertsPage details={details} />;
   if (page === 'prompts' && id === undefined) return <PromptsPage details={details} />;
-  if (page === 'rollouts' || page === 'groups' || page === 'samples') {
+  if (page === 'rollouts' || page === 'groups' || page === 'samples' || page === 'live') {
     if (!details.hasStore) return <Problem title="The rollouts are elsewhere" text={noStore(details)} />;
+    if (page === 'live' && id === undefined) return <LivePage details={details} />;
     if (page === 'samples' && id === undefined) return <SamplesPage details={details} />;
     if (page === 'rollouts')
       return id === undefined ? <RolloutsPage details={details} /> : <RolloutPage details={details} id={id} key={id} />;
-    return id === undefined ? <GroupsPage details={details} /> : <GroupPage details={details} id={id} key={id} />;
+    if (page === 'groups')
+      return id === undefined ? <GroupsPage details={details} /> : <GroupPage details={details} id={id} key={id} />;
   }
   return <Problem title="There is no such page" text={`A run has no page "${page}".`} />;
 }
@@ -97,6 +100,7 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
     ['rollouts', 'Rollouts'],
     ['groups', 'Groups'],
     ...(isSearch ? ([['prompts', 'Prompts']] as const) : ([['samples', 'Samples']] as const)),
+    ['live', 'Live'],
     ['alerts', alerts === 0 ? 'Alerts' : `Alerts (${alerts})`],
   ];
   return (

@@ -9,6 +9,7 @@ import { newestStep, openTokenContext } from '../runs/open-token-context.ts';
 import type { RunShelf } from '../runs/run-shelf.ts';
 import { readRolloutTree, readStepSamples } from '../samples/read-samples.ts';
 import { isId } from './is-id.ts';
+import { liveRoutes } from './live-routes.ts';
 import { noteRoutes } from './note-routes.ts';
 import { anyNumber, oneOf, shortText, stepRange, wholeNumber } from './query-fields.ts';
 import { route, type Route } from './route.ts';
@@ -51,6 +52,7 @@ export function createRoutes(shelf: RunShelf): readonly Route[] {
     ...groupRoutes(shelf),
     ...sampleRoutes(shelf),
     ...noteRoutes(shelf),
+    ...liveRoutes(shelf),
   ];
 }
 
