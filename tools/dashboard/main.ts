@@ -6,7 +6,8 @@
  *     npm run test:dashboard -- --json    (the last line is one JSON object)
  *     npm run test:dashboard -- --only rollout --screenshots /tmp/pictures    (the pages with this in their name, and the paths through them)
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -41,7 +42,7 @@ async function main(): Promise<number> {
     });
     const visitor = new Visitor(browser, dashboard.url, pictures);
     const keyboard: Tally = { checked: 0, problems: [] };
-    for (const [name, path, ready] of listPages()) {
+    for (const [name, path, ready] of [...listPages(), ...listReports(folder)]) {
       if (values.only !== undefined && !name.includes(values.only)) continue;
       console.error(`visiting ${path}`);
       await visitor.visit(name, path, ready, async (page) => await walkPage(page, keyboard, path));
@@ -89,6 +90,36 @@ function listPages(): readonly (readonly [name: string, path: string, ready: str
     ['wrong filter', `${ended}/rollouts?steps=many`, '[role=alert]'],
     ['no such page', '/nowhere', '[role=alert]'],
   ];
+}
+
+/** Lists the pages of the reports, which are opened from their files without a server. */
+function listReports(folder: string): readonly (readonly [name: string, path: string, ready: string])[] {
+  const ofReport = (name: string, run: string, rollout: string, group: string): [string, string, string][] => {
+    const file = pathToFileURL(join(folder, run, 'report.html')).href;
+    const at = (...parts: string[]): string => `${file}#/runs/${encodeURIComponent(run)}${parts.join('')}`;
+    return [
+      [`report ${name}`, file, '.figures'],
+      [`report ${name} rollouts`, at('/rollouts'), '[role=row] a'],
+      [`report ${name} filtered`, at('/rollouts?steps=1-2&order=lowest'), '[role=row] a'],
+      [`report ${name} rollout`, at('/rollouts/', rollout), '.conversation'],
+      [`report ${name} tokens`, at('/rollouts/', findTokens(file), '?view=tokens'), '.tokens-view'],
+      [`report ${name} groups`, at('/groups'), '.groups'],
+      [`report ${name} group`, at('/groups/', group), '.side-by-side'],
+      [`report ${name} alerts`, at('/alerts'), 'h1'],
+      [`report ${name} not in the file`, at('/rollouts/none'), '[role=alert]'],
+    ];
+  };
+  return [
+    ...ofReport('ended', hostileName, 'run.s12.g0.k0', 'run.s12.g0'),
+    ...ofReport('failed', 'failed', 'run.s1.g0.k0', 'run.s1.g0'),
+  ];
+}
+
+/** Finds a rollout that a report has token by token. */
+function findTokens(file: string): string {
+  const [, id] = /"[^"]*\/rollouts\/([^"/]+)\/tokens":/.exec(readFileSync(fileURLToPath(file), 'utf8')) ?? [];
+  if (id === undefined) throw new TypeError(`${file} has no rollout token by token`);
+  return id;
 }
 
 /** Checks that a click on a chart shows the rollouts of a step, and a drag those of an interval. */

@@ -49,9 +49,10 @@ it('shows no control sequence of an agent to the terminal, as text or as JSON', 
   const [claim] = await store.claim({ workerId: 'w', limit: 1 });
   await store.fail(claim!.lease, { code: '\u001b]0;owned\u0007\u001b[2J\u009b31mError', message: 'boom' });
   await store.close();
-  for (const args of [['query'], ['query', '--json'], ['export']]) {
+  for (const args of [['query'], ['query', '--json'], ['query', '--rollout', 'b1']]) {
     const [name, ...more] = args as [string, ...string[]];
-    const { output } = await runInProcess(['store', name, path, ...more]);
+    const { exitCode, output } = await runInProcess(['store', name, path, ...more]);
+    expect(exitCode).toBe(0);
     // oxlint-disable-next-line no-control-regex -- these are the characters that must not pass
     expect(output.replaceAll(/[\n\t]/g, ''), args.join(' ')).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
   }

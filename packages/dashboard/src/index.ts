@@ -1,5 +1,6 @@
 // pages
 export { startDashboard, type Dashboard, type DashboardOptions } from './start-dashboard.ts';
+export { writeReport, type ReportContext, type WriteReportOptions } from './snapshot/write-report.ts';
 
 // a reader's notes
 export { exportNotes, readNotes, type ExportNotesOptions } from './notes/export-notes.ts';

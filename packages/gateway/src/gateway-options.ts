@@ -30,6 +30,11 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
   readonly adminKey?: string;
   /** The model name that attempts are given. @default 'policy' */
   readonly policy?: string;
+  /**
+   * Further names of models, whole or as patterns, that are answered as if they were the one that attempts are given: those that unmodified agents
+   * have in their code. `[/./]` answers any name. A policy or a model of `models` that has the name is the one that is meant. @default none
+   */
+  readonly answersTo?: readonly (string | RegExp)[];
   /** The sampling that is enforced whatever agents ask for. @default temperature 1 for train, 0 for val and test */
   readonly sampling?: SamplingOptions;
   /** The number from which calls to an in-process engine that give no seed get one, with their rollout, caller and position. @default 0 */
@@ -78,6 +83,7 @@ export interface ResolvedGatewayOptions extends Required<
 const optionNames: Readonly<Record<keyof GatewayOptions, true>> = {
   store: true,
   policy: true,
+  answersTo: true,
   host: true,
   port: true,
   publicUrl: true,
@@ -144,6 +150,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     allowedHosts: [...(options.allowedHosts ?? []), ...(publicUrl === undefined ? [] : [publicUrl.hostname])],
     adminKey: resolveAdminKey(options.adminKey, host),
     policy,
+    answersTo: check.modelNames('gateway: answersTo', options.answersTo ?? []),
     serving: resolveModels(options, policy),
     staleness: resolveStaleness(options),
     sampling: resolveSampling(options.sampling),

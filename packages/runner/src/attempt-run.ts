@@ -131,6 +131,7 @@ export class AttemptRun<Task> {
       recorder: this.#recorder,
       signal: this.#guard.signal,
       ...(llm === undefined ? {} : { llm }),
+      ...(gateway?.answerTo !== undefined && { answerTo: (names) => gateway.answerTo?.(this.#claim, names) }),
     };
   }
 

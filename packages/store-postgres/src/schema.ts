@@ -181,6 +181,15 @@ export async function migrate(
   }
 }
 
+/**
+ * Reads the version of the schema and changes nothing; undefined where there is no store.
+ * @throws `store-schema` when it is newer than this version, or another program's
+ */
+export async function readStoreVersion(client: ClientBase, schema: string): Promise<number | undefined> {
+  const version = await readVersion(client, schema, schemaVersion);
+  return version < 1 ? undefined : version;
+}
+
 /** Reads the version of the schema: -1 when it does not exist, 0 when it is empty. */
 async function readVersion(client: ClientBase, schema: string, known: number): Promise<number> {
   const { rows } = await client.query<{ tables: number; is_ours: boolean }>(

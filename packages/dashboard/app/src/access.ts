@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import type { Access } from '../../src/api.ts';
+import { snapshot } from './snapshot/snapshot.ts';
 
 /** Tells whether the reader may write notes; undefined while it is not known. */
 export const canWrite = signal<boolean | undefined>(undefined);
@@ -9,6 +10,7 @@ const keptName = 'admin-key';
 
 /** Takes the admin key from the address, such as `/#key=…`, out of which it is removed, and asks whether it is the right one. */
 export async function takeKey(): Promise<void> {
+  if (snapshot !== undefined) return void (canWrite.value = false); // nothing can be written into a file
   const given = new URLSearchParams(location.hash.slice(1)).get('key');
   if (given !== null) {
     sessionStorage.setItem(keptName, given);

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { RunDetails } from '../../src/api.ts';
 import { changes, isConnected, listen, useResource } from './fetch.ts';
 import { AlertsPage } from './pages/alerts-page.tsx';
@@ -15,6 +15,8 @@ import { RunsPage } from './pages/runs-page.tsx';
 import { StateBadge } from './parts/badges.tsx';
 import { Problem, Waiting } from './parts/messages.tsx';
 import { Link, pageOf, place } from './router.tsx';
+import { formatMoment } from './format.ts';
+import { snapshot } from './snapshot/snapshot.ts';
 import { theme, toggleTheme } from './theme.ts';
 
 /** The whole page: the header, and what the address names. */
@@ -28,12 +30,18 @@ export function App(): JSX.Element {
   }, [title]);
   return (
     <>
-      <a class="skip" href="#main">
+      <a class="skip" href="#main" onClick={skipToContent}>
         Skip to the content
       </a>
       {shownRun === undefined ? <PlainPage /> : <RunFrame run={shownRun} key={shownRun} />}
     </>
   );
+}
+
+/** Goes to the content without a new address: in a file the address after the `#` is the page. */
+function skipToContent(event: Event): void {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
 }
 
 function PlainPage(): JSX.Element {
@@ -95,12 +103,18 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
   const [, , page = ''] = place.value.path;
   const isSearch = promptSearches.includes(details?.config['algorithm.name']);
   const alerts = details?.findings.length ?? 0;
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a narrow screen, the tab of the page that is shown may be beyond the edge.
+    tabs.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [page]);
   const pages: readonly (readonly [page: string, name: string])[] = [
     ['', 'Overview'],
     ['rollouts', 'Rollouts'],
     ['groups', 'Groups'],
     ...(isSearch ? ([['prompts', 'Prompts']] as const) : ([['samples', 'Samples']] as const)),
-    ['live', 'Live'],
+    // A file shows no moment but its own.
+    ...(snapshot === undefined ? ([['live', 'Live']] as const) : []),
     ['alerts', alerts === 0 ? 'Alerts' : `Alerts (${alerts})`],
   ];
   return (
@@ -119,6 +133,11 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
           </span>
         )}
         <span class="space" />
+        {snapshot === undefined ? undefined : (
+          <span class="badge as-of" title="npx agent-lightning dashboard shows the run itself">
+            as of {formatMoment(snapshot.madeAt)}
+          </span>
+        )}
         {isConnected.value ? undefined : (
           <span class="badge bad" role="status">
             not connected
@@ -134,7 +153,7 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
         </button>
       </div>
       {run === undefined ? undefined : (
-        <nav class="tabs" aria-label="Pages of the run">
+        <nav class="tabs" aria-label="Pages of the run" ref={tabs}>
           {pages.map(([name, label]) => (
             <Link
               key={name}

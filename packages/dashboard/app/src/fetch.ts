@@ -1,6 +1,8 @@
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { ErrorReply } from '../../src/api.ts';
+import { answerFromSnapshot } from './snapshot/answer.ts';
+import { snapshot } from './snapshot/snapshot.ts';
 import { readKey } from './access.ts';
 
 /** Counts what the server told of: pages ask again when the number that they name grows. */
@@ -11,6 +13,7 @@ export const isConnected = signal(true);
 
 /** Listens to the events of a run, or of the list of runs; returns the function that ends it. */
 export function listen(run: string | undefined): () => void {
+  if (snapshot !== undefined) return () => undefined; // nothing changes in a file
   const source = new EventSource(run === undefined ? '/api/events' : `/api/events?run=${encodeURIComponent(run)}`);
   for (const name of ['runs', 'run', 'rollouts'] as const)
     source.addEventListener(name, () => (changes[name].value += 1));
@@ -19,8 +22,9 @@ export function listen(run: string | undefined): () => void {
   return () => source.close();
 }
 
-/** Asks a route. @throws Error with the sentence of the server */
+/** Asks a route of the server, or the file that holds the run. @throws Error with the sentence that says what is wrong */
 export async function ask<Reply>(path: string, signal?: AbortSignal): Promise<Reply> {
+  if (snapshot !== undefined) return answerFromSnapshot(snapshot, path) as Reply;
   const response = await fetch(path, signal === undefined ? {} : { signal });
   const body = (await response.json()) as Reply | ErrorReply;
   if (!response.ok) throw new Error((body as ErrorReply).error.message);

@@ -1,48 +1,19 @@
-import type { GroupPage, MetricsPage, RolloutEntry, RolloutPage, RunList } from '../api.ts';
-import type { Note } from '../notes/note.ts';
+import type { GroupPage, MetricsPage, RolloutPage, RunExamples, RunList } from '../api.ts';
+import { readExamples } from '../examples/read-examples.ts';
 import { readPrompts } from '../prompts/read-prompts.ts';
-import { countRollouts, filterRollouts, listGroups, noteFilters } from '../rollouts/filter-rollouts.ts';
 import { readGroup } from '../rollouts/read-group.ts';
 import { readRollout } from '../rollouts/read-rollout.ts';
 import { readTokens } from '../rollouts/read-tokens.ts';
+import { readKeptSteps } from '../rollouts/token-texts.ts';
 import { newestStep, openTokenContext } from '../runs/open-token-context.ts';
 import type { RunShelf } from '../runs/run-shelf.ts';
 import { readRolloutTree, readStepSamples } from '../samples/read-samples.ts';
 import { isId } from './is-id.ts';
+import { groupFields, listRollouts, pageGroups, rolloutFields } from './list-fields.ts';
 import { liveRoutes } from './live-routes.ts';
 import { noteRoutes } from './note-routes.ts';
-import { anyNumber, oneOf, shortText, stepRange, wholeNumber } from './query-fields.ts';
+import { wholeNumber } from './query-fields.ts';
 import { route, type Route } from './route.ts';
-
-/** The characters of a comment that the list of rollouts shows. */
-const shownComment = 200;
-/** The most items of one page. */
-const mostItems = 500;
-
-const rolloutFields = {
-  offset: wholeNumber(0, 1e9, 0),
-  limit: wholeNumber(1, mostItems, 100),
-  steps: stepRange,
-  mode: oneOf(['', 'train', 'val', 'test']),
-  status: oneOf(['', 'queuing', 'preparing', 'running', 'requeuing', 'succeeded', 'failed', 'cancelled']),
-  failure: shortText,
-  kind: shortText,
-  group: shortText,
-  least: anyNumber,
-  most: anyNumber,
-  text: shortText,
-  note: oneOf(noteFilters),
-  prompts: shortText,
-  task: wholeNumber(0, 1e9, -1),
-  order: oneOf(['newest', 'oldest', 'lowest', 'highest', 'slowest']),
-} as const;
-
-const groupFields = {
-  offset: wholeNumber(0, 1e9, 0),
-  limit: wholeNumber(1, mostItems, 100),
-  steps: stepRange,
-  signal: oneOf(['', 'some', 'none']),
-} as const;
 
 /** Makes the routes that answer with JSON. */
 export function createRoutes(shelf: RunShelf): readonly Route[] {
@@ -84,17 +55,19 @@ function rolloutRoutes(shelf: RunShelf): readonly Route[] {
       const rollouts = await shelf.rollouts(run!);
       if (rollouts === undefined) return undefined;
       await rollouts.index.whenBegun();
-      const entries = rollouts.index.entries();
-      const notes = (await (await shelf.files(run!))?.notes.read()) ?? new Map<string, Note>();
-      const found = filterRollouts(entries, filter, notes);
-      return {
-        total: found.length,
-        read: entries.length,
-        isComplete: rollouts.index.isComplete,
-        offset: filter.offset,
-        items: found.slice(filter.offset, filter.offset + filter.limit).map((entry) => withNote(entry, notes)),
-        ...countRollouts(found),
-      };
+      const notes = await (await shelf.files(run!))?.notes.read();
+      return { ...listRollouts(rollouts.index.entries(), filter, notes), isComplete: rollouts.index.isComplete };
+    }),
+    route('/api/runs/:run/examples', {}, async ({ run }): Promise<RunExamples | undefined> => {
+      const rollouts = await shelf.rollouts(run!);
+      if (rollouts === undefined) return undefined;
+      const directory = (await shelf.files(run!))?.directory;
+      await rollouts.index.whenComplete(); // the first validation is what was read last
+      return await readExamples(
+        rollouts.store,
+        rollouts.index.entries(),
+        directory === undefined ? [] : await readKeptSteps(directory),
+      );
     }),
     route('/api/runs/:run/rollouts/:rollout', {}, async ({ run, rollout }) => {
       const rollouts = await shelf.rollouts(run!);
@@ -112,29 +85,17 @@ function rolloutRoutes(shelf: RunShelf): readonly Route[] {
 
 function groupRoutes(shelf: RunShelf): readonly Route[] {
   return [
-    route(
-      '/api/runs/:run/groups',
-      groupFields,
-      async ({ run }, { steps, signal, offset, limit }): Promise<GroupPage | undefined> => {
-        const rollouts = await shelf.rollouts(run!);
-        if (rollouts === undefined) return undefined;
-        await rollouts.index.whenBegun();
-        const entries = rollouts.index.entries();
-        const chosen =
-          steps === null ? entries : entries.filter(({ step = -1 }) => step >= steps[0] && step <= steps[1]);
-        const lines = (await (await shelf.files(run!))?.metrics()) ?? [];
-        const failureRewards = new Map(lines.map(({ step, failureReward }) => [step, failureReward]));
-        const groups = listGroups(chosen, failureRewards).filter(
-          ({ deviation = 0 }) => signal === '' || (signal === 'some') === deviation > 0,
-        );
-        return {
-          total: groups.length,
-          isComplete: rollouts.index.isComplete,
-          offset,
-          items: groups.slice(offset, offset + limit),
-        };
-      },
-    ),
+    route('/api/runs/:run/groups', groupFields, async ({ run }, filter): Promise<GroupPage | undefined> => {
+      const rollouts = await shelf.rollouts(run!);
+      if (rollouts === undefined) return undefined;
+      await rollouts.index.whenBegun();
+      const lines = (await (await shelf.files(run!))?.metrics()) ?? [];
+      const failureRewards = new Map(lines.map(({ step, failureReward }) => [step, failureReward]));
+      return {
+        ...pageGroups(rollouts.index.entries(), failureRewards, filter),
+        isComplete: rollouts.index.isComplete,
+      };
+    }),
     route('/api/runs/:run/groups/:group', {}, async ({ run, group }) => {
       const rollouts = await shelf.rollouts(run!);
       return rollouts === undefined || !isId(group!) ? undefined : await readGroup(rollouts.store, group!);
@@ -153,18 +114,4 @@ function sampleRoutes(shelf: RunShelf): readonly Route[] {
       return context && (await readRolloutTree(context, rollout!));
     }),
   ];
-}
-
-function withNote(entry: RolloutEntry, notes: ReadonlyMap<string, Note>): RolloutEntry {
-  const note = notes.get(entry.id);
-  if (note === undefined) return entry;
-  const { mark, label, comment } = note;
-  return {
-    ...entry,
-    note: {
-      ...(mark !== undefined && { mark }),
-      ...(label !== undefined && { label }),
-      ...(comment !== undefined && { comment: comment.slice(0, shownComment).toWellFormed() }),
-    },
-  };
 }

@@ -6,7 +6,7 @@ import {
   type LightningStore,
   type Span,
 } from '@agent-lightning/core';
-import { stepOf } from '../rollouts/rollout-entry.ts';
+import { stepOf } from '../step-of.ts';
 import { labelOf, type Mark, type Note } from './note.ts';
 
 /**

@@ -2,7 +2,7 @@ import type { Episode, Rollout, RolloutExcerpt } from '@agent-lightning/core';
 import type { TokenDetails, TokenSample } from '../api.ts';
 import { computeSamples, type ComputedSample } from './compute-samples.ts';
 import { orSentence, readEpisodes, readStep, type ReadStep, type StepContext } from './read-step.ts';
-import { stepOf } from './rollout-entry.ts';
+import { stepOf } from '../step-of.ts';
 import type { TokenTexts } from './token-texts.ts';
 
 /** The parts of a run from which tokens are shown. */

@@ -2,7 +2,8 @@ import { buildBatch, type BatchSample, type Episode, type LightningBatch } from 
 import type { RunConfig } from '@agent-lightning/run';
 import { readEpisodes, readFinished, readStep, largestStep, orSentence, type ReadStep } from '../rollouts/read-step.ts';
 import type { TokenContext } from '../rollouts/read-tokens.ts';
-import { shortTask, stepOf } from '../rollouts/rollout-entry.ts';
+import { shortTask } from '../rollouts/rollout-entry.ts';
+import { stepOf } from '../step-of.ts';
 import { buildStructure, toTree } from './call-tree.ts';
 import { findReasons, gatherLeftOut } from './left-out.ts';
 import type { Layout, RolloutSamples, RolloutTree, SampleSums, StepSamples } from './shapes.ts';

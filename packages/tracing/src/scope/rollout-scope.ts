@@ -18,6 +18,8 @@ export interface RolloutScope {
   readonly lease: Lease;
   /** The endpoint to which trained model calls go; absent when the run has no policy (plain tracing). */
   readonly llm?: LlmEndpoint;
+  /** Lets the endpoint answer to further names of models during this attempt; absent where its gateway cannot. */
+  readonly answerTo?: (names: readonly (string | RegExp)[]) => Promise<void> | void;
   readonly resources: NamedResources;
   readonly recorder: TraceRecorder;
   /** Aborts when the attempt times out or is cancelled. */

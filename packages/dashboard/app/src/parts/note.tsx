@@ -4,6 +4,7 @@ import type { Mark, Note, NoteContent } from '../../../src/notes/note.ts';
 import { canWrite } from '../access.ts';
 import { changes, put } from '../fetch.ts';
 import { formatMoment } from '../format.ts';
+import { snapshot } from '../snapshot/snapshot.ts';
 
 /** The marks with a sign and a colour of their own. */
 const signs: Readonly<Record<Mark, readonly [className: string, sign: string]>> = {
@@ -32,8 +33,15 @@ export function NoteBadge({ note }: { readonly note: NoteContent | undefined }):
 }
 
 /** Shows the reader's note on a rollout, and lets it be written where the reader has the key. */
-export function NoteCard({ path, note }: { readonly path: string; readonly note: Note | undefined }): JSX.Element {
+export function NoteCard({
+  path,
+  note,
+}: {
+  readonly path: string;
+  readonly note: Note | undefined;
+}): JSX.Element | undefined {
   const [isEdited, setIsEdited] = useState(false);
+  if (snapshot !== undefined && note === undefined) return undefined; // none can be written there
   if (canWrite.value === true && isEdited) return <NoteForm path={path} note={note} close={() => setIsEdited(false)} />;
   return (
     <section class="card note-card">

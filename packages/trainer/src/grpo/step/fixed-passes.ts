@@ -1,7 +1,8 @@
-import { splitMinibatches, type BatchSample, type LightningBatch } from '@agent-lightning/core';
+import { splitMinibatches, type BatchSample } from '@agent-lightning/core';
 import type { GrpoSettings } from '../grpo-options.ts';
 import type { BuiltInLosses, Objective } from '../objective/objective.ts';
 import { finishPass, submitPass, type Pass, type PassedPolicy, type SubmittedPass } from './submit-pass.ts';
+import type { UpdateBatch } from './train-on-batch.ts';
 
 /** The things that every pass of a policy over a batch needs. */
 export interface PassesOptions {
@@ -41,7 +42,7 @@ export interface Passes {
  * @throws {TrainerError} `numerics` when loss or gradient is not a finite number; whatever the backend threw
  */
 export async function takeFixedPasses(
-  batch: LightningBatch,
+  batch: UpdateBatch,
   { learningRate, ...options }: PassesOptions & { readonly learningRate: number },
 ): Promise<Passes> {
   const { settings, random, step } = options;

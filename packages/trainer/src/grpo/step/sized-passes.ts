@@ -1,4 +1,4 @@
-import { splitMinibatches, TrainerError, type BatchSample, type LightningBatch } from '@agent-lightning/core';
+import { splitMinibatches, TrainerError, type BatchSample } from '@agent-lightning/core';
 import { objectiveAndDerivative, type Objective } from '../objective/objective.ts';
 import { entropyOf, movementOf } from '../objective/movement.ts';
 import type { Passes, PassesOptions } from './fixed-passes.ts';
@@ -14,6 +14,7 @@ import {
   type TargetFigures,
 } from './step-size.ts';
 import { finishPass, submitPass, type FinishedPass, type Pass } from './submit-pass.ts';
+import type { UpdateBatch } from './train-on-batch.ts';
 
 export interface SizedPassesOptions extends PassesOptions {
   /** The things that the rule knows of the policy. */
@@ -77,7 +78,7 @@ interface Progress {
  * whatever the backend threw
  */
 export async function takeSizedPasses(
-  batch: LightningBatch,
+  batch: UpdateBatch,
   options: SizedPassesOptions,
 ): Promise<Passes & { readonly sized?: SizedUpdate }> {
   const { sizing, policy } = options;
@@ -206,7 +207,7 @@ function lossOf(samples: readonly BatchSample[], logprobs: Logprobs, objective: 
   );
 }
 
-function splitBatch(batch: LightningBatch, { settings, random }: SizedPassesOptions): SplitBatch {
+function splitBatch(batch: UpdateBatch, { settings, random }: SizedPassesOptions): SplitBatch {
   const whole = splitMinibatches(batch, 1, random)[0]?.samples ?? [];
   const [seen, unseen] = settings.signalGate ? splitMinibatches(batch, 2, random) : [];
   return unseen === undefined

@@ -15,6 +15,7 @@ interface SftOptions extends StoreOptions {
   readonly run?: string;
   readonly mode?: Rollout['mode'];
   readonly minReward?: number;
+  readonly truncated?: ExportSftOptions['truncated'];
   readonly agent?: string[];
   readonly format?: ExportSftOptions['format'];
   readonly marked?: 'good' | 'bad' | 'unsure';
@@ -44,6 +45,12 @@ export function addExportSftCommand(group: Command): void {
       ).choices(['openai', 'trl']),
     )
     .option('--min-reward <number>', 'leave out rollouts with a lower reward, or none', readNumber)
+    .addOption(
+      new Option(
+        '--truncated <what>',
+        'what becomes of rollouts with a reply that the token limit cut off: leave-out, the default, or keep',
+      ).choices(['leave-out', 'keep']),
+    )
     .option('--agent <names...>', 'only conversations of these agents')
     .addOption(
       new Option('--marked <mark>', 'only rollouts of a run directory with this mark in your notes').choices([
@@ -58,7 +65,7 @@ export function addExportSftCommand(group: Command): void {
   runAs<SftOptions>(command, async (invocation) => {
     const { options, terminal, logger, refuse } = invocation;
     const output = resolve(terminal.directory, options.output);
-    const { run, mode, minReward, agent, format, marked } = options;
+    const { run, mode, minReward, truncated, agent, format, marked } = options;
     const directory = resolve(terminal.directory, invocation.arguments[0]!);
     if (marked !== undefined && !isRunDirectory(directory))
       return refuse(`--marked needs a run directory, which has the notes; ${directory} is none`);
@@ -73,12 +80,13 @@ export function addExportSftCommand(group: Command): void {
         file: output,
         ...(format !== undefined && { format }),
         ...(minReward !== undefined && { minReward }),
+        ...(truncated !== undefined && { truncated }),
         ...(agent !== undefined && { agentMatch: agent }),
       }),
     );
     if (rows === 0) logger.warn('no conversation was found; look at what was left out');
     return {
-      text: `${rows} conversations are in ${output}; left out: ${leftOut.failed} rollouts that did not succeed, ${leftOut.reward} for their reward, ${leftOut.noConversation} without a conversation; ${problems} model calls had no readable messages`,
+      text: `${rows} conversations are in ${output}; left out: ${leftOut.failed} rollouts that did not succeed, ${leftOut.reward} for their reward, ${leftOut.truncated} with a reply that was cut off, ${leftOut.noConversation} without a conversation; ${problems} model calls had no readable messages`,
       json: { output, rows, leftOut, problems },
     };
   });
