@@ -8,7 +8,14 @@ import {
   type Span,
   type TrainingGateway,
 } from '@agent-lightning/core';
-import { Gateway, type GatewayOptions, type SamplingOptions, type StructuredOutput } from '@agent-lightning/gateway';
+import {
+  Gateway,
+  resolveOwnModels,
+  type GatewayOptions,
+  type OwnModels,
+  type SamplingOptions,
+  type StructuredOutput,
+} from '@agent-lightning/gateway';
 import type { OpenTelemetryOptions } from '@agent-lightning/observability';
 import { Runner, type RolloutFunction, type RunnerHooks } from '@agent-lightning/runner';
 import { MemoryStore } from '@agent-lightning/store';
@@ -42,6 +49,8 @@ export interface SessionOptions<Task> {
   readonly gateway: TrainingGateway | undefined;
   /** True when agents ask a policy; without one there is no gateway, and they ask their own models. */
   readonly hasPolicy: boolean;
+  /** The servers that agents ask by themselves, where a gateway of the session's own hands their calls on to those. @default none */
+  readonly ownModels?: OwnModels | undefined;
   readonly sampling: Algorithm['sampling'];
   /** The options of the session's own gateway. @default those of the gateway */
   readonly calls?: Readonly<Partial<CallOptions>>;
@@ -102,6 +111,11 @@ export class Session<Task> {
     this.#running = this.#runner.run().catch((error: unknown) => this.#failure.abort(error));
   }
 
+  /** Checks the servers that agents ask by themselves, keys included, before anything runs. @throws {ConfigurationError} `option-invalid` */
+  static checkOwnModels(owner: string, models: OwnModels): void {
+    resolveOwnModels(owner, models);
+  }
+
   /** Opens the store and the gateway that the options do not give; closes them again when something fails. */
   static async open<Task>(options: SessionOptions<Task>): Promise<Session<Task>> {
     const closers: (() => Promise<void>)[] = [];
@@ -118,10 +132,12 @@ export class Session<Task> {
       });
       const gateway = options.gateway ?? (options.hasPolicy ? await startGateway(store, options) : undefined);
       if (gateway !== undefined && options.gateway === undefined) closers.unshift(() => gateway.close());
+      const own = gateway === undefined ? await startOwn(store, options) : undefined;
+      if (own !== undefined) closers.unshift(() => own.close());
       const load = new RunnerLoad(options.runners);
       const runner = new Runner({
         store,
-        ...(gateway === undefined ? {} : { gateway }),
+        ...((gateway ?? own) && { gateway: gateway ?? own! }),
         rollout: load.count(options.rollout),
         concurrency: options.runners,
         attemptTimeoutMs: options.attemptTimeoutMs,
@@ -192,6 +208,12 @@ async function startGateway<Task>(store: LightningStore, options: SessionOptions
     seed: options.seed,
     sampling: toSamplingOptions(options.sampling, structuredOutput),
   });
+}
+
+/** Starts the gateway of a run without a policy whose agents' calls are handed on to their own models. */
+async function startOwn<Task>(store: LightningStore, options: SessionOptions<Task>): Promise<Gateway | undefined> {
+  const { ownModels } = options;
+  return ownModels === undefined ? undefined : await Gateway.start({ store, ownModels });
 }
 
 async function openStore(path: string | undefined): Promise<LightningStore> {

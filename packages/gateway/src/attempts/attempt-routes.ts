@@ -3,6 +3,7 @@ import { ReplyWriter } from '../http/reply-writer.ts';
 import { decodeSegment, expectMethod, modelList, unknownPath } from '../http/routes.ts';
 import { dialects, pathAfterVersion } from '../dialects/dialects.ts';
 import { answerAttemptCall, answerEmbeddings, type AttemptCalls } from './answer-attempt-call.ts';
+import { answerOwnRequest } from './answer-own-request.ts';
 import { presentedKey } from './attempt-key.ts';
 import type { AttemptRegistry } from './attempt-registry.ts';
 
@@ -37,6 +38,8 @@ export async function answerAttempt(
 ): Promise<void> {
   const session = attempts.authorize(at.rolloutId, at.attemptId, presentedKey(request.headers));
   calls.trust(request);
+  if (calls.own !== undefined)
+    return answerOwnRequest(calls, { servers: calls.own, session, path: at.path, request, response });
   if (at.path === '/models') {
     expectMethod(request, 'GET');
     return new ReplyWriter(response).json(modelList(calls.policies.names));
