@@ -323,7 +323,7 @@ function checkGroupReward<Task, Metrics extends object>({
   throw check.optionInvalid(
     'Trainer: groupReward',
     'a function',
-    `left out: ${name} compares rollouts of different steps, and scores within a group do not compare beyond it; return a reward from the rollout function, such as that of judge(…)`,
+    `left out: ${name} compares rollouts of different steps, and scores within a group do not compare beyond it; return a reward from the rollout function, such as that of judge(…), or compare(…).against({ task, answer, reference }), which measures every answer from the same one`,
   );
 }
 
