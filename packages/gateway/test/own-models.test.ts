@@ -123,6 +123,40 @@ describe('calls that are handed on to the agents’ own models', () => {
       if (kept.has(`${label}, streamed`)) expect([label, kept.get(`${label}, streamed`)]).toEqual([label, message]);
   });
 
+  it('tell the tokens that were read from a cache, as each maker reports them', async () => {
+    const chatUsage = { prompt_tokens: 10, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 8 } };
+    const inputUsage = { input_tokens: 10, output_tokens: 2, input_tokens_details: { cached_tokens: 8 } };
+    const messageUsage = { input_tokens: 1, cache_read_input_tokens: 8, cache_creation_input_tokens: 1 };
+    const start = {
+      type: 'message_start',
+      message: { id: 'm', model: 'own-1', usage: { ...messageUsage, output_tokens: 1 } },
+    };
+    const delta = { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 2 } };
+    const output = [{ type: 'message', content: [{ type: 'output_text', text: 'Six.' }] }];
+    const replies: Readonly<Record<string, unknown>> = {
+      '/chat/completions': { ...reply('Six.'), usage: chatUsage },
+      '/completions': { choices: [{ index: 0, text: 'Six.', finish_reason: 'stop' }], usage: chatUsage },
+      '/responses': { id: 'r', model: 'own-1', status: 'completed', output, usage: inputUsage },
+      '/messages': { content: [{ type: 'text', text: 'Six.' }], usage: { ...messageUsage, output_tokens: 2 } },
+      '/messages?beta=true': [start, delta],
+    };
+    const { open, finish } = await startOwnGateway(({ url }, response) => {
+      const payload = replies[url!.slice('/v1'.length)];
+      if (!Array.isArray(payload)) return sendJson(response, payload);
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      return void response.end(payload.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''));
+    });
+    for (const path of Object.keys(replies)) {
+      const { claim, endpoint } = await open();
+      await (
+        await post(endpoint, path, JSON.stringify({ model: 'own', prompt: 'How many?', messages: [], input: [] }))
+      ).text();
+      const { attributes } = (await finish(claim)).find(({ kind }) => kind === 'model_call')!;
+      const figures = [names.inputTokens, names.cachedTokens, names.outputTokens].map((name) => attributes[name]);
+      expect([path, ...figures]).toEqual([path, 10, 8, 2]);
+    }
+  });
+
   it('never mix, whatever candidates run at once, streamed or not', async () => {
     const { open, received, finish } = await startOwnGateway(({ body }, response) => {
       const { stream, messages } = JSON.parse(body) as { stream?: boolean; messages: { content: string }[] };

@@ -3,7 +3,7 @@ import type { JsonObject } from '../http/read-body.ts';
 import type { ReplyDraft } from '../reply/model-reply.ts';
 import { chatFormat } from '../reply-reader/chat-format.ts';
 import { completionFormat } from '../reply-reader/completion-format.ts';
-import { isPayload, readPayload } from '../reply-reader/reply-format.ts';
+import { isPayload, readCached, readPayload } from '../reply-reader/reply-format.ts';
 
 /** Feeds a draft from the replies of one dialect, as its own server sends them. */
 export interface OwnFormat {
@@ -73,12 +73,12 @@ function readMessageUsage(usage: unknown, draft: ReplyDraft): void {
   const cached = countOf(usage['cache_read_input_tokens']);
   const written = countOf(usage['cache_creation_input_tokens']);
   const before = draft.usage;
-  const hasInput = typeof input === 'number';
-  draft.usage = {
-    // The last event of a stream may tell the output alone.
-    inputTokens: hasInput ? input + cached + written : (before?.inputTokens ?? 0),
-    outputTokens: typeof output === 'number' ? output : (before?.outputTokens ?? 0),
-  };
+  // The last event of a stream may tell the output alone.
+  const sent =
+    typeof input === 'number'
+      ? { inputTokens: input + cached + written, ...(cached > 0 && { cachedTokens: cached }) }
+      : { inputTokens: 0, ...before };
+  draft.usage = { ...sent, outputTokens: typeof output === 'number' ? output : (before?.outputTokens ?? 0) };
 }
 
 function readMessage(payload: JsonObject, draft: ReplyDraft): void {
@@ -136,7 +136,8 @@ function readResponse(payload: JsonObject, draft: ReplyDraft): void {
   const { usage } = payload;
   if (!isPayload(usage)) return;
   const { input_tokens: inputTokens, output_tokens: outputTokens } = usage;
-  if (typeof inputTokens === 'number' && typeof outputTokens === 'number') draft.usage = { inputTokens, outputTokens };
+  if (typeof inputTokens === 'number' && typeof outputTokens === 'number')
+    draft.usage = { inputTokens, outputTokens, ...readCached(usage['input_tokens_details']) };
 }
 
 const lastEvents: readonly unknown[] = ['response.completed', 'response.incomplete', 'response.failed'];
