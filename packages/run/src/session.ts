@@ -213,7 +213,8 @@ async function startGateway<Task>(store: LightningStore, options: SessionOptions
 /** Starts the gateway of a run without a policy whose agents' calls are handed on to their own models. */
 async function startOwn<Task>(store: LightningStore, options: SessionOptions<Task>): Promise<Gateway | undefined> {
   const { ownModels } = options;
-  return ownModels === undefined ? undefined : await Gateway.start({ store, ownModels });
+  // What a call has cost is written when it ends: a process that is killed must not forget it.
+  return ownModels === undefined ? undefined : await Gateway.start({ store, ownModels, writeDelayMs: 0 });
 }
 
 async function openStore(path: string | undefined): Promise<LightningStore> {
