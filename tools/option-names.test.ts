@@ -3,10 +3,10 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { captureRollouts, exportSft, toSftRows, toTasks } from '@agent-lightning/capture';
 import { rewardAttributes, toEpisode, toMessages, type Algorithm } from '@agent-lightning/core';
-import { startDashboard } from '@agent-lightning/dashboard';
+import { exportNotes, startDashboard } from '@agent-lightning/dashboard';
 import { createCheckpoint, embedded, LlamaEngine } from '@agent-lightning/embedded';
 import { connectGateway, Gateway, serve } from '@agent-lightning/gateway';
-import { setUpPython, setUpStarterModel } from '@agent-lightning/gpu';
+import { createVllmScorer, setUpPython, setUpStarterModel } from '@agent-lightning/gpu';
 import { apo, gepa } from '@agent-lightning/prompt-optimizer';
 import { mlflow, resolveOpenTelemetryOptions, tensorBoard } from '@agent-lightning/observability';
 import { recordRollouts, replayRollout } from '@agent-lightning/regression';
@@ -20,6 +20,7 @@ import { agentOptions, compare, emitMessage, emitReward, judge } from '@agent-li
 import {
   compareEvaluations,
   describeVerdict,
+  distill,
   gpu,
   grpo,
   readTasks,
@@ -33,6 +34,7 @@ import { describe, expect, it } from 'vitest';
 /** Options as a user may write them: whatever the compiler would say. */
 type Given = never;
 
+const server = { baseUrl: 'http://127.0.0.1:9/v1', model: 'm' };
 const store = new MemoryStore({ watchdogIntervalMs: 0 });
 const rollout = (): number => 1;
 const algorithm: Algorithm = {
@@ -250,6 +252,12 @@ const rows: readonly Row[] = [
     misspelt: { maxStalenes: 1 },
     meant: 'maxStaleness',
   },
+  {
+    type: 'gpu VllmScorerOptions',
+    call: (options: object) => createVllmScorer(options && { ...server, ...options }),
+    misspelt: { apikey: 'k' },
+    meant: 'apiKey',
+  },
   { type: 'gpu GpuOptions', call: gpu, misspelt: { modell: 'm' }, meant: 'model' },
   {
     type: 'gpu VllmOptions',
@@ -305,6 +313,13 @@ const rows: readonly Row[] = [
     call: openPostgresStore,
     misspelt: { conection: 'postgres://a' },
     meant: 'connection',
+  },
+  {
+    type: 'dashboard ExportNotesOptions',
+    call: (options) => exportNotes('runs/a', options).next(),
+    misspelt: { labeled: true },
+    meant: 'labelled',
+    isOptional: true,
   },
   {
     type: 'dashboard DashboardOptions',
@@ -448,6 +463,18 @@ const rows: readonly Row[] = [
     meant: 'reward',
   },
   { type: 'trainer GrpoOptions', call: grpo, misspelt: { groupsize: 4 }, meant: 'groupSize', isOptional: true },
+  {
+    type: 'trainer DistillOptions',
+    call: (options: object) => distill(options && { teacher: server, ...options }),
+    misspelt: { samplesPertask: 4 },
+    meant: 'samplesPerTask',
+  },
+  {
+    type: 'trainer DistillTeacherOptions',
+    call: (teacher: object) => distill({ teacher: teacher && { ...server, ...teacher } }),
+    misspelt: { apikey: 'k' },
+    meant: 'apiKey',
+  },
   { type: 'trainer SftOptions', call: sft, misspelt: { samplesPertask: 4 }, meant: 'samplesPerTask', isOptional: true },
   {
     type: 'trainer SftSourceOptions',

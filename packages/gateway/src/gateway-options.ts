@@ -36,6 +36,11 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
    * calls reaches agents of other processes so. The calls are traced, and get the texts that their rollouts try. @default none: a policy answers
    */
   readonly ownModels?: OwnModels;
+  /**
+   * Further names of models, whole or as patterns, that are answered as if they were the one that attempts are given: those that unmodified agents
+   * have in their code. `[/./]` answers any name. A policy or a model of `models` that has the name is the one that is meant. @default none
+   */
+  readonly answersTo?: readonly (string | RegExp)[];
   /** The sampling that is enforced whatever agents ask for. @default temperature 1 for train, 0 for val and test */
   readonly sampling?: SamplingOptions;
   /** The number from which calls to an in-process engine that give no seed get one, with their rollout, caller and position. @default 0 */
@@ -92,6 +97,7 @@ export interface ResolvedGatewayOptions extends Required<
 const optionNames: Readonly<Record<keyof GatewayOptions, true>> = {
   store: true,
   policy: true,
+  answersTo: true,
   host: true,
   port: true,
   publicUrl: true,
@@ -167,6 +173,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     adminKey: resolveAdminKey(options.adminKey, host),
     policy,
     own: resolveOwn(options),
+    answersTo: check.modelNames('gateway: answersTo', options.answersTo ?? []),
     serving: resolveModels(options, policy),
     staleness: resolveStaleness(options),
     sampling: resolveSampling(options.sampling),

@@ -27,12 +27,19 @@ import { ReplyWriter } from './http/reply-writer.ts';
 import { checkHost, expectMethod, pathOf, respond, unknownPath } from './http/routes.ts';
 import type { ReplyError } from './http/reply-error.ts';
 import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
+import type { ModelNames } from './policies/answered-names.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
 import { StalenessRule, type StalenessOptions } from './policies/staleness-rule.ts';
 import { shownUrl } from './http/shown-url.ts';
 import { probeEndpoint } from './upstream/probe.ts';
 import { findDialect } from './dialects/dialects.ts';
+
+/** The options that the server has in which a gateway is mounted. */
+const serversOptions = ['host', 'port', 'maxConnections', 'publicUrl', 'allowedHosts', 'adminKey'] as const;
+
+/** The options of a gateway without a port of its own. */
+export type MountOptions = Omit<GatewayOptions, (typeof serversOptions)[number]>;
 
 /**
  * Serves agents' model calls from the policy: each attempt has its own URL and key, and every call is captured token by token
@@ -50,6 +57,8 @@ export class Gateway implements ModelGateway {
   readonly #staleness: StalenessRule;
   readonly #statistics = new StatisticsCounter();
   #listener: Listener | undefined;
+  /** Where agents reach a gateway without a port of its own, and what makes their keys there. */
+  #mounted: { readonly url: string; readonly mintKey: (lease: Claim['lease']) => string } | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(options: ResolvedGatewayOptions) {
@@ -90,21 +99,50 @@ export class Gateway implements ModelGateway {
     const gateway = new Gateway(resolveGatewayOptions(options));
     const { host, port, allowedHosts, maxConnections } = gateway.#options;
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
-      respond(response, gateway.#handle(request, response), {
-        errorBody: findDialect(request.url)?.errorBody,
-        onError: (error) => gateway.#onRejected(request, error),
-      });
+      void gateway.#respond(request, response, gateway.#handle(request, response));
     gateway.#listener = await listen({ host, port, allowedHosts, maxConnections, handle });
     return gateway;
   }
 
+  /** Makes a gateway without a port of its own, for `startServer({ store, gateway })`. @throws {ConfigurationError} `option-invalid` */
+  static mount(options: MountOptions): Gateway {
+    for (const name of serversOptions)
+      if (name in options)
+        throw check.optionInvalid(
+          `Gateway.mount: ${name}`,
+          'a value',
+          'left out: the server in which it is mounted has it',
+        );
+    return new Gateway(resolveGatewayOptions(options));
+  }
+
+  /** Takes the address at which agents reach a mounted gateway, and what makes their keys. */
+  serveAt(url: string, mintKey: (lease: Claim['lease']) => string): void {
+    this.#mounted = { url, mintKey };
+  }
+
+  /** Answers a request that the server gets in which this gateway is mounted. @param isAdmitted true when the server has checked that this caller may ask the operator's routes */
+  answer(request: IncomingMessage, response: ServerResponse, isAdmitted: boolean): Promise<void> {
+    return this.#respond(request, response, this.#answerPath(request, response, isAdmitted));
+  }
+
   /** Returns the gateway's own address, such as `http://127.0.0.1:4321`, without a slash at the end. */
   get url(): string {
-    return (this.#options.publicUrl?.href ?? this.#listener?.url ?? '').replace(/\/+$/u, '');
+    return (this.#options.publicUrl?.href ?? this.#mounted?.url ?? this.#listener?.url ?? '').replace(/\/+$/u, '');
   }
 
   get statistics(): GatewayStatistics {
     return this.#statistics.toStatistics(this.#pool.absent.length, this.#calls.reader.counts);
+  }
+
+  /** Returns the metrics in the text format of Prometheus. */
+  formatMetrics(): string {
+    return formatMetrics(this.statistics, {
+      callsInFlight: this.#gate.inFlight,
+      openAttempts: this.#attempts.size,
+      heldBytes: this.#calls.bodies.heldBytes,
+      waitingRequests: this.#calls.bodies.waiting,
+    });
   }
 
   /** Tells whether new calls are held or sent away. */
@@ -159,8 +197,10 @@ export class Gateway implements ModelGateway {
     checkClaim('openAttempt', claim, ['rollout', 'attempt', 'lease']);
     const { rolloutId, attemptId } = claim.attempt;
     const { temperature, maxTokens } = this.#options.sampling[claim.rollout.mode];
+    const mounted = this.#mounted;
+    const mint = mounted && (() => mounted.mintKey(claim.lease));
     const prompts = await this.#readPrompts(claim.rollout.resourcesId);
-    const apiKey = this.#attempts.open(claim, prompts);
+    const apiKey = this.#attempts.open(claim, mint, prompts);
     this.#log.info('attempt-opened', { rollout_id: rolloutId, attempt_id: attemptId, mode: claim.rollout.mode });
     return {
       apiKey,
@@ -187,6 +227,14 @@ export class Gateway implements ModelGateway {
   }
 
   /**
+   * Answers an open attempt by further names of models, besides those of the option `answersTo`; they replace what was given for it before.
+   * @throws {ConfigurationError} `option-invalid` @throws {GatewayError} `attempt-unknown` for an attempt that is not open here
+   */
+  answerTo(claim: Pick<Claim, 'attempt'>, names: readonly (string | RegExp)[]): void {
+    this.#answerTo(claim.attempt, names);
+  }
+
+  /**
    * Ends the attempt's key and its calls; resolves when every captured call is stored.
    * @throws {StoreError} when one could not be; {GatewayError} `attempt-unknown` for an attempt that this gateway did not open, as one from before it was started again
    */
@@ -204,6 +252,10 @@ export class Gateway implements ModelGateway {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #answerTo(ids: Pick<OpenClaim['attempt'], 'rolloutId' | 'attemptId'>, names: ModelNames): void {
+    this.#attempts.find(ids).answersTo = check.modelNames('gateway.answerTo', names);
   }
 
   async #closeAttempt(ids: Pick<OpenClaim['attempt'], 'rolloutId' | 'attemptId'>): Promise<void> {
@@ -233,12 +285,23 @@ export class Gateway implements ModelGateway {
     this.#log.warn('rejected', { method: request.method, path, status, code, param });
   }
 
+  #respond(request: IncomingMessage, response: ServerResponse, work: Promise<void>): Promise<void> {
+    return respond(response, work, {
+      errorBody: findDialect(request.url)?.errorBody,
+      onError: (error) => this.#onRejected(request, error),
+    });
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     checkHost(request, (host) => this.#listener?.isKnownHost(host) ?? false);
+    return await this.#answerPath(request, response, false);
+  }
+
+  async #answerPath(request: IncomingMessage, response: ServerResponse, isAdmitted: boolean): Promise<void> {
     const path = pathOf(request);
     const at = parseAttemptPath(path);
     if (at !== undefined) return answerAttempt(this.#calls, this.#attempts, at, request, response);
-    if (path.startsWith('/admin/')) return answerAdmin(this.#admin(), path, request, response);
+    if (path.startsWith('/admin/')) return answerAdmin(this.#admin(isAdmitted), path, request, response);
     if (path === '/health') {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json({
@@ -251,11 +314,12 @@ export class Gateway implements ModelGateway {
     throw unknownPath(path, '/health, /metrics, /admin and the URLs of attempts');
   }
 
-  #admin(): AdminSurface {
+  #admin(isAdmitted: boolean): AdminSurface {
     const { adminKey, limits, serving } = this.#options;
     return {
       instance: this.#instance,
       adminKey,
+      isAdmitted,
       limits,
       upstreams: serving.upstreams,
       trust: (request) => this.#listener?.trust(request),
@@ -268,6 +332,7 @@ export class Gateway implements ModelGateway {
       pause: (options) => this.pause(options),
       resume: () => this.resume(),
       openAttempt: (claim) => this.openAttempt(claim),
+      answerTo: (rolloutId, attemptId, names) => this.#answerTo({ rolloutId, attemptId }, names),
       closeAttempt: (rolloutId, attemptId) => this.#closeAttempt({ rolloutId, attemptId }),
     };
   }
@@ -275,12 +340,7 @@ export class Gateway implements ModelGateway {
   #answerMetrics(request: IncomingMessage, response: ServerResponse): void {
     expectMethod(request, 'GET');
     if (this.#options.adminKey !== undefined) checkAdminKey(this.#options.adminKey, request);
-    const text = formatMetrics(this.statistics, {
-      callsInFlight: this.#gate.inFlight,
-      openAttempts: this.#attempts.size,
-      heldBytes: this.#calls.bodies.heldBytes,
-      waitingRequests: this.#calls.bodies.waiting,
-    });
+    const text = this.formatMetrics();
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
   }
 }

@@ -13,7 +13,7 @@ import { instanceHeader } from './admin/admin-routes.ts';
 import { checkClaim } from './attempts/attempt-session.ts';
 import { claimToJson, endpointFromJson, stalenessToJson } from './admin/admin-json.ts';
 import type { JsonObject } from './http/read-body.ts';
-import { patternsToJson } from './admin/routes-json.ts';
+import { modelNamesToJson, patternsToJson } from './admin/routes-json.ts';
 import { checkPauseOptions, type PauseOptions } from './policies/admission-gate.ts';
 import { isHttpUrl } from './policies/model-options.ts';
 import { resolveStaleness, type StaleVerdict } from './policies/staleness-rule.ts';
@@ -51,6 +51,8 @@ export interface RemoteStaleness {
  * here once more, as soon as an answer tells so, and before that answer is handed on.
  */
 export interface RemoteGateway extends ModelGateway {
+  /** Answers an open attempt by further names of models. @throws {GatewayError} `attempt-unknown` */
+  answerTo(claim: Pick<Claim, 'attempt'>, names: readonly (string | RegExp)[]): Promise<void>;
   publish(policy: string, snapshot: RemoteSnapshot): Promise<void>;
   /** Sends calls to policies by their callers. @throws {GatewayError} `request-invalid` */
   route(routes: RemoteRoutes): Promise<void>;
@@ -206,6 +208,11 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
       const { attempt } = claim;
       const ids = `${encodeURIComponent(attempt.rolloutId)}/${encodeURIComponent(attempt.attemptId)}`;
       await ask('DELETE', `attempts/${ids}`, 'close the attempt');
+    },
+    async answerTo({ attempt }, names): Promise<void> {
+      const ids = `${encodeURIComponent(attempt.rolloutId)}/${encodeURIComponent(attempt.attemptId)}`;
+      const body = modelNamesToJson(check.modelNames('gateway.answerTo', names));
+      await ask('POST', `attempts/${ids}/answers-to`, 'answer to further names', body);
     },
     async publish(policy, snapshot): Promise<void> {
       check.knownOptions(`the snapshot of policy "${policy}"`, snapshot, ['version', 'upstream', 'model']);

@@ -7,7 +7,7 @@ import { listen } from './http/listen.ts';
 import { BodyBudget } from './http/body-budget.ts';
 import type { JsonObject } from './http/read-body.ts';
 import { ReplyWriter } from './http/reply-writer.ts';
-import { checkHost, expectMethod, modelList, pathOf, respond, unknownPath } from './http/routes.ts';
+import { answerModels, checkHost, expectMethod, pathOf, respond, unknownPath } from './http/routes.ts';
 import { ReplyError } from './http/reply-error.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
@@ -22,6 +22,8 @@ export interface ServeOptions extends CallLimitOptions {
   readonly snapshot: PolicySnapshot;
   /** The name that clients ask for. */
   readonly model: string;
+  /** Further names, whole or as patterns, that are answered as if they were `model`; `[/./]` answers any. @default none */
+  readonly answersTo?: readonly (string | RegExp)[];
   /** The address to listen on. @default '127.0.0.1' */
   readonly host?: string;
   /** The port to listen on; 0 takes any free one. @default 0 */
@@ -35,6 +37,7 @@ export interface ServeOptions extends CallLimitOptions {
 const optionNames: Readonly<Record<keyof ServeOptions, true>> = {
   snapshot: true,
   model: true,
+  answersTo: true,
   host: true,
   port: true,
   allowedHosts: true,
@@ -62,6 +65,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
       code: 'option-invalid',
     });
   const keyHash = hashKey(apiKey);
+  const others = { model: options.model, names: check.modelNames('serve: answersTo', options.answersTo ?? []) };
   const policies = new PolicyRegistry();
   policies.publish(options.model, options.snapshot);
   const calls = new Set<AbortController>();
@@ -75,7 +79,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
 
   async function answer(body: JsonObject, response: ServerResponse, dialect: Dialect): Promise<void> {
     const asked = dialect.parse(body);
-    const { snapshot, leave } = policies.admit(asked.request.model);
+    const { snapshot, leave } = policies.admit(policies.resolve(asked.request.model, others));
     const controller = new AbortController();
     calls.add(controller);
     const sink = sinkFor(dialect, asked, new ReplyWriter(response));
@@ -101,10 +105,11 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     if (!isKey(presentedKey(request.headers), keyHash))
       throw new ReplyError('the API key is missing or wrong', { code: 'unauthorized' });
     listener.trust(request);
-    if (path === '/models') {
-      expectMethod(request, 'GET');
-      return new ReplyWriter(response).json(modelList(policies.names));
-    }
+    const listing = answerModels(path, request, {
+      names: policies.listed(others),
+      has: (name) => policies.names.includes(policies.resolve(name, others)),
+    });
+    if (listing !== undefined) return new ReplyWriter(response).json(listing);
     const dialect = dialects.get(path);
     if (dialect === undefined) throw unknownPath(path, `${[...dialects.keys()].join(', ')} and /models, all under /v1`);
     expectMethod(request, 'POST');

@@ -33,7 +33,7 @@ export const onlyPolicyName = 'policy';
 
 /** The options of model calls that a run hands on to its own gateway. */
 export interface CallOptions extends Required<
-  Pick<GatewayOptions, 'callTimeoutMs' | 'stallTimeoutMs' | 'heartbeatMs'>
+  Pick<GatewayOptions, 'callTimeoutMs' | 'stallTimeoutMs' | 'heartbeatMs' | 'answersTo'>
 > {
   /** The way in which structured output reaches the policy in train and val. */
   readonly structuredOutput: StructuredOutput;
@@ -56,7 +56,7 @@ export interface SessionOptions<Task> {
   readonly calls?: Readonly<Partial<CallOptions>>;
   readonly seed: number;
   readonly runId: string;
-  /** Rollouts that run at once. */
+  /** Rollouts that run at once; with 0, runners elsewhere run them all. */
   readonly runners: number;
   readonly attemptTimeoutMs: number;
   readonly hooks: RunnerHooks;
@@ -73,7 +73,8 @@ interface SessionParts<Task> {
   readonly runId: string;
   readonly store: LightningStore;
   readonly gateway: TrainingGateway | undefined;
-  readonly runner: Runner<Task>;
+  /** Undefined where runners elsewhere run the rollouts. */
+  readonly runner: Runner<Task> | undefined;
   readonly load: RunnerLoad;
   readonly failure: AbortController;
   readonly closers: readonly (() => Promise<void>)[];
@@ -90,7 +91,7 @@ export class Session<Task> {
   readonly load: RunnerLoad;
   /** Aborts, with the reason, when the runner cannot go on. */
   readonly failed: AbortSignal;
-  readonly #runner: Runner<Task>;
+  readonly #runner: Runner<Task> | undefined;
   readonly #failure: AbortController;
   #running: Promise<unknown> | undefined;
   readonly #closers: readonly (() => Promise<void>)[];
@@ -108,7 +109,7 @@ export class Session<Task> {
 
   /** Starts the runner. Call it after a version is published and the rollouts of an earlier process are cancelled. */
   start(): void {
-    this.#running = this.#runner.run().catch((error: unknown) => this.#failure.abort(error));
+    this.#running = this.#runner?.run().catch((error: unknown) => this.#failure.abort(error));
   }
 
   /** Checks the servers that agents ask by themselves, keys included, before anything runs. @throws {ConfigurationError} `option-invalid` */
@@ -135,20 +136,12 @@ export class Session<Task> {
       const own = gateway === undefined ? await startOwn(store, options) : undefined;
       if (own !== undefined) closers.unshift(() => own.close());
       const load = new RunnerLoad(options.runners);
-      const runner = new Runner({
-        store,
-        ...((gateway ?? own) && { gateway: gateway ?? own! }),
-        rollout: load.count(options.rollout),
-        concurrency: options.runners,
-        attemptTimeoutMs: options.attemptTimeoutMs,
-        runId: options.runId,
-        hooks: options.hooks,
-        ...(options.openTelemetry === undefined ? {} : { openTelemetry: options.openTelemetry }),
-        onError: (error) => {
-          if (isStoreLost(error)) failure.abort(error);
-          else outages.report(error);
-        },
-      });
+      const onError = (error: unknown): void => {
+        if (isStoreLost(error)) failure.abort(error);
+        else outages.report(error);
+      };
+      const used = gateway ?? own;
+      const runner = options.runners === 0 ? undefined : openRunner(options, { store, gateway: used, load, onError });
       return new Session({
         runId: options.runId,
         store: outages.outlastStore(store),
@@ -186,7 +179,7 @@ export class Session<Task> {
 
   /** Stops the runner, aborting the rollouts that still run. */
   async stop(): Promise<void> {
-    await this.#runner.stop({ abort: true });
+    await this.#runner?.stop({ abort: true });
     await this.#running;
   }
 
@@ -197,6 +190,27 @@ export class Session<Task> {
     for (const close of this.#closers) await close().catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw failures[0];
   }
+}
+
+interface RunnerParts {
+  readonly store: LightningStore;
+  readonly gateway: TrainingGateway | undefined;
+  readonly load: RunnerLoad;
+  readonly onError: (error: unknown) => void;
+}
+
+function openRunner<Task>(options: SessionOptions<Task>, { store, gateway, load, onError }: RunnerParts): Runner<Task> {
+  return new Runner({
+    store,
+    ...(gateway === undefined ? {} : { gateway }),
+    rollout: load.count(options.rollout),
+    concurrency: options.runners,
+    attemptTimeoutMs: options.attemptTimeoutMs,
+    runId: options.runId,
+    hooks: options.hooks,
+    ...(options.openTelemetry === undefined ? {} : { openTelemetry: options.openTelemetry }),
+    onError,
+  });
 }
 
 async function startGateway<Task>(store: LightningStore, options: SessionOptions<Task>): Promise<Gateway> {

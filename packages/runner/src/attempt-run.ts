@@ -133,6 +133,7 @@ export class AttemptRun<Task> {
       signal: this.#guard.signal,
       ...(llm === undefined ? {} : { llm }),
       ...(endpoint?.isOwn === true && { ownEndpoint: endpoint }),
+      ...(gateway?.answerTo !== undefined && { answerTo: (names) => gateway.answerTo?.(this.#claim, names) }),
     };
   }
 

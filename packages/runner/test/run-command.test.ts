@@ -18,7 +18,42 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+const rewardOne = 'console.log(\'{"reward":1}\')';
 const printEnvironment = 'console.log(JSON.stringify(process.env)); console.log(\'{"reward":1}\')';
+
+describe('the names of models that a command’s agents have in their code', () => {
+  const answersTo = ['gpt-4o-mini', /./];
+  const closeAttempt = async (): Promise<void> => undefined;
+
+  it('are told to the gateway of the attempt before it starts', async () => {
+    const told: unknown[] = [];
+    const gateway: ModelGateway = {
+      openAttempt: async () => endpoint,
+      answerTo: async ({ attempt }, names) => void told.push([attempt.attemptNumber, names]),
+      closeAttempt,
+    };
+    const { rollout } = await runOneCommand(node(rewardOne, { answersTo }), null, { gateway });
+    expect([rollout.status, told]).toEqual(['succeeded', [[1, answersTo]]]);
+  });
+
+  it('need a gateway that can answer to them, and no policy needs none', async () => {
+    const gateway: ModelGateway = { openAttempt: async () => endpoint, closeAttempt };
+    const { rollout } = await runOneCommand(node(rewardOne, { answersTo }), null, { gateway });
+    expect(rollout.failure).toMatchObject({
+      code: 'option-unsupported',
+      message: expect.stringContaining('answersTo needs a gateway'),
+    });
+    expect(() => runCommand({ command: 'x', answersTo: ['gpt-.*'] })).toThrow(/runCommand: answersTo\[0\] "gpt-\.\*"/);
+    const store = new MemoryStore();
+    const worker = new Runner({ store, rollout: runCommand(node(rewardOne, { answersTo })) });
+    const [queued] = await store.enqueue([{ input: null }]);
+    const running = worker.run();
+    expect(await store.waitFor([queued!.rolloutId])).toMatchObject([{ status: 'succeeded' }]);
+    await worker.stop();
+    await running;
+    await store.close();
+  });
+});
 
 describe('what a command gets', () => {
   it('is its task as JSON on standard input', async () => {
@@ -64,6 +99,14 @@ describe('what a command gets', () => {
       OPENAI_API_KEY: '[key of the attempt]',
       ANTHROPIC_BASE_URL: endpoint.baseUrl.replace(/\/v1$/, ''),
       ANTHROPIC_API_KEY: '[key of the attempt]',
+      OPENAI_API_BASE: endpoint.baseUrl,
+      ANTHROPIC_API_BASE: endpoint.baseUrl.replace(/\/v1$/, ''),
+      ANTHROPIC_API_URL: endpoint.baseUrl.replace(/\/v1$/, ''),
+      AGL_OPENAI_BASE_URL: endpoint.baseUrl,
+      AGL_KEY: '[key of the attempt]',
+      OPENAI_AGENTS_DISABLE_TRACING: '1',
+      CREWAI_DISABLE_TELEMETRY: 'true',
+      CREWAI_TRACING_ENABLED: 'false',
       AGENT_LIGHTNING_MODEL: 'policy',
       AGENT_LIGHTNING_ROLLOUT_ID: rollout.rolloutId,
       AGENT_LIGHTNING_ATTEMPT_ID: spans[0]!.attemptId,

@@ -62,7 +62,10 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
    * backend cannot serve it. @default one policy named `policy`, for every call
    */
   readonly policies?: Readonly<Record<string, PolicyOptions>>;
-  /** Rollouts that run at once. @default 8 */
+  /**
+   * Rollouts that run at once in this process. With 0, runners elsewhere run them all (`agent-lightning runner`), which takes a `store` that they
+   * reach; hooks around rollouts, and `attemptTimeoutMs`, are theirs then. @default 8
+   */
   readonly runners?: number;
   /** Seeds the order of the tasks and all random numbers that the backend draws. @default 0 */
   readonly seed?: number;
@@ -98,6 +101,11 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
    * `grammar` leaves it to the server, and trains where that reports the log-probabilities of what it samples under a grammar. @default 'prompt'
    */
   readonly structuredOutput?: 'prompt' | 'grammar';
+  /**
+   * Further names of models, whole or as patterns, that the policy answers to: those that unmodified agents have in their code, as
+   * `['gpt-4o-mini', /./]` says. `/./` answers any name. May change when a run resumes; rejected where a gateway is given. @default none
+   */
+  readonly answersTo?: readonly (string | RegExp)[];
   /**
    * Says which failed attempts are tried again. To try failures of the policy again would train on its survivors.
    * @default failures of the world, such as a connection that broke: three attempts, one second before the second
@@ -227,6 +235,7 @@ const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = 
   stallTimeoutMs: true,
   heartbeatMs: true,
   structuredOutput: true,
+  answersTo: true,
   retry: true,
   failures: true,
   failureReward: true,
@@ -268,6 +277,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
   if (typeof options.rollout !== 'function')
     throw check.optionInvalid('Trainer: rollout', options.rollout, 'the function that runs the agent on one task');
   checkAlgorithm(options);
+  if (options.runners === 0) checkRunsElsewhere(options);
   if (options.gateway !== undefined && options.store === undefined)
     throw check.optionInvalid('Trainer: store', undefined, 'the store that the given gateway writes to');
   const failures = failureKinds.checkSorting('Trainer: failures', options.failures ?? {});
@@ -277,7 +287,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     backend: options.backend,
     algorithm: options.algorithm,
     policies: options.algorithm.uses.backend ? resolvePolicies(options.policies) : [],
-    runners: check.wholeNumber('Trainer: runners', options.runners ?? 8, 1, 100_000),
+    runners: check.wholeNumber('Trainer: runners', options.runners ?? 8, 0, 100_000),
     seed: check.wholeNumber('Trainer: seed', options.seed ?? 0, 0, 2 ** 31 - 1),
     runDirectory: options.runDirectory ?? defaultRunDirectory(now),
     store: options.store,
@@ -310,6 +320,26 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,
   });
+}
+
+/** Rejects what a run without runners of its own would ignore. */
+function checkRunsElsewhere<Task, Metrics extends object>(options: TrainerOptions<Task, Metrics>): void {
+  const { store, hooks, attemptTimeoutMs, backend, gateway } = options;
+  if (store === undefined)
+    throw check.optionInvalid('Trainer: store', store, 'a store that runners elsewhere reach, since runners is 0');
+  if (backend !== undefined && gateway === undefined)
+    throw check.optionInvalid(
+      'Trainer: gateway',
+      gateway,
+      'a gateway that agents elsewhere reach, such as Gateway.start({ host, adminKey, store }), since runners is 0',
+    );
+  for (const [name, value] of Object.entries({ attemptTimeoutMs, ...hooks, onStep: undefined }))
+    if (value !== undefined)
+      throw check.optionInvalid(
+        `Trainer: ${name}`,
+        value,
+        'left out: the runners elsewhere have it, since runners is 0',
+      );
 }
 
 function checkGroupReward<Task, Metrics extends object>({
@@ -370,8 +400,8 @@ function rewardSize(name: string, value: number): number {
 type GivenCallOptions = Partial<CallOptions> & Pick<TrainerOptions, 'gateway' | 'algorithm'>;
 
 function resolveCalls(options: GivenCallOptions): CallOptions {
-  const { callTimeoutMs, stallTimeoutMs, heartbeatMs, structuredOutput, gateway, algorithm } = options;
-  const given = Object.entries({ callTimeoutMs, stallTimeoutMs, heartbeatMs, structuredOutput });
+  const { callTimeoutMs, stallTimeoutMs, heartbeatMs, structuredOutput, answersTo, gateway, algorithm } = options;
+  const given = Object.entries({ callTimeoutMs, stallTimeoutMs, heartbeatMs, structuredOutput, answersTo });
   const [name, value] = given.find(([, each]) => each !== undefined) ?? [];
   if (name !== undefined && gateway !== undefined)
     throw check.optionInvalid(
@@ -390,6 +420,7 @@ function resolveCalls(options: GivenCallOptions): CallOptions {
     stallTimeoutMs: check.timerMs('Trainer: stallTimeoutMs', stallTimeoutMs ?? 120_000),
     heartbeatMs: check.timerMs('Trainer: heartbeatMs', heartbeatMs ?? 240_000, 0),
     structuredOutput: check.oneOf('Trainer: structuredOutput', structuredOutput ?? 'prompt', ['prompt', 'grammar']),
+    answersTo: check.modelNames('Trainer: answersTo', answersTo ?? []),
   };
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { check, LightningError, type AlgorithmRun, type JsonValue } from '@agent-lightning/core';
-import { writeReport } from '@agent-lightning/report';
+import { writeReport } from '@agent-lightning/dashboard';
 import {
   Interrupt,
   compareEvaluations,
@@ -228,7 +228,6 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
       state: run.state,
       excerpts: run.excerpts,
       findings: run.findings,
-      lastStep: run.lastStep,
       outcome: `stopped: ${problem}`,
     }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
@@ -238,18 +237,12 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
   const { kept } = run;
   const modelDirectory = kept === undefined ? undefined : context.directory.file('model');
   if (modelDirectory !== undefined) await exportResult(context.algorithm, modelDirectory);
-  const reportContext = toReportContext(context);
-  const reportPath = await writeReport(
-    kept === undefined ? reportContext : { ...reportContext, resourcesId: kept.validatedWith },
-    {
-      state: run.state,
-      excerpts: run.excerpts,
-      findings: run.findings,
-      lastStep: run.lastStep,
-      outcome: stopReason,
-      verdict: kept?.verdict,
-    },
-  );
+  const reportPath = await writeReport(toReportContext(context), {
+    state: run.state,
+    excerpts: run.excerpts,
+    findings: run.findings,
+    outcome: stopReason,
+  });
   if (stopReason === 'limit-reached') context.progress.logger.info((context.meter.reached.reason as Error).message);
   if (isUnfinished(stopReason))
     context.progress.logger.info(

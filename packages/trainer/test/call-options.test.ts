@@ -96,6 +96,7 @@ describe('the options of a trainer for model calls', () => {
     [{ stallTimeoutMs: 0.5 }, /stallTimeoutMs must be/],
     [{ heartbeatMs: -1 }, /heartbeatMs must be a whole number from 0/],
     [{ structuredOutput: 'schema' as never }, /structuredOutput must be one of prompt, grammar; got "schema"/],
+    [{ answersTo: ['gpt-.*'] }, /Trainer: answersTo\[0\] "gpt-\.\*" is a text/],
   ])('are checked: %j', async (options, message) => {
     await expect(createTestTrainer(options)).rejects.toThrow(message);
   });
@@ -108,6 +109,7 @@ describe('the options of a trainer for model calls', () => {
       { stallTimeoutMs: 1 },
       { heartbeatMs: 1 },
       { structuredOutput: 'prompt' as const },
+      { answersTo: [/./] },
     ])
       await expect(createTestTrainer({ store, gateway, ...options })).rejects.toThrow(
         /must be left out where a gateway is given, which has it as an option/,

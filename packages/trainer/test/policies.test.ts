@@ -5,10 +5,11 @@ import { MemoryStore } from '@agent-lightning/store';
 import type { BatchSample } from '@agent-lightning/core';
 import { embedded } from '@agent-lightning/embedded';
 import { connectGateway } from '@agent-lightning/gateway';
+import type { RolloutContext } from '@agent-lightning/runner';
 import { describe, expect, it } from 'vitest';
 import { grpo, Trainer, type PolicyOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
-import { letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
+import { answerLetter, askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
 import { askAs } from './role-agent.ts';
 import { createFolder, createTestTrainer, readMetrics, recordingLogger } from './run-folder.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
@@ -17,6 +18,7 @@ const policies = {
   writer: { agentMatch: /write/ },
   planner: { agentMatch: ['plan', 'rewrite'] },
 } satisfies Record<string, PolicyOptions>;
+const named = { writer: { agentMatch: 'gpt-writer' }, planner: { agentMatch: 'plan' } };
 const learns = { learningRate: 60, estimator: 'dr_grpo', groupSize: 16 } as const;
 
 /** The writer should answer the next letter, the planner the one before; no single policy could do both. */
@@ -58,6 +60,28 @@ describe('several policies', () => {
     expect(first!.tokensTrained).toBe(
       first!.policies!['writer']!.tokensTrained + first!.policies!['planner']!.tokensTrained,
     );
+  });
+
+  it('are told apart by the names of models in the code of agents without an adapter, or by their paths', async () => {
+    const rollout = async (task: LetterTask, context: RolloutContext): Promise<number> => {
+      const { llm } = context;
+      await askLetter(task, { ...context, llm: { ...llm, model: 'gpt-writer' } });
+      return answerLetter(task, {
+        ...context,
+        llm: { ...llm, baseUrl: `${llm.baseUrl}/agents/plan`, model: 'gpt-4o' },
+      });
+    };
+    const { trainer, runDirectory } = await createTestTrainer({
+      policies: named,
+      rollout,
+      answersTo: ['gpt-4o', /^gpt-/],
+    });
+    await trainer.fit({ train: tasks, steps: 1 });
+    const [first] = await readMetrics(runDirectory);
+    expect(first).toMatchObject({ untrainableCalls: 0, policies: { writer: {}, planner: {} } });
+    const { writer, planner } = first!.policies!;
+    expect(writer!.transitions).toBeGreaterThan(0);
+    expect(planner!.transitions).toBe(writer!.transitions);
   });
 
   it('are weighed, stepped and warmed up each on its own', async () => {

@@ -1,5 +1,6 @@
 import { checkKnownOptions } from '../known-options.ts';
 import { checkAgentMatch } from './check-agent-match.ts';
+import { checkModelNames } from './check-model-names.ts';
 import { optionInvalid } from './option-invalid.ts';
 
 /** The longest delay that a timer of Node takes; beyond it, timers fire at once. */
@@ -51,6 +52,8 @@ interface OptionChecks {
   readonly oneOf: typeof oneOf;
   /** Returns the value when it is a whole name, several of them, or a regular expression. */
   readonly agentMatch: typeof checkAgentMatch;
+  /** Returns names of models, whole or as patterns, when they are a list of such. */
+  readonly modelNames: typeof checkModelNames;
   /** Rejects options that are not among `names`, and says which of them was likely meant; rejects what is no object of options. */
   readonly knownOptions: typeof checkKnownOptions;
   /** Returns the error for an option that is not as `expected` says. */
@@ -65,6 +68,7 @@ export const check: OptionChecks = Object.freeze({
   unitInterval,
   oneOf,
   agentMatch: checkAgentMatch,
+  modelNames: checkModelNames,
   knownOptions: checkKnownOptions,
   optionInvalid,
 });

@@ -12,6 +12,8 @@ export interface ModelGateway {
    * @throws {GatewayError} `attempt-unknown` when the gateway cannot know whether every call was stored, as after it was started again; what the store threw
    */
   closeAttempt(claim: Claim): Promise<void>;
+  /** Answers an open attempt by further names of models, whole or as patterns: those that an unmodified agent has in its code. */
+  answerTo?(claim: Claim, names: readonly (string | RegExp)[]): Promise<void> | void;
 }
 
 /** A gateway that a trainer publishes policy versions to. */

@@ -8,6 +8,7 @@ import {
 } from '@agent-lightning/core';
 import { isFinalRolloutStatus } from '@agent-lightning/store';
 import type { RolloutEntry } from '../api.ts';
+import { stepOf } from '../step-of.ts';
 
 /** The characters of a task that the list of rollouts shows and searches. */
 const shownCharacters = 300;
@@ -47,9 +48,10 @@ function readRewardOf(span: Span): number | undefined {
 }
 
 function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
-  const { rolloutId, groupId, mode, status, failure, attemptCount, createdAtMs, endedAtMs, input } = rollout;
+  const { rolloutId, groupId, mode, status, failure, attemptCount, createdAtMs, endedAtMs, input, metadata } = rollout;
   const step = stepOf(rollout);
   const kind = kindOf(input);
+  const { prompts, task } = metadata;
   const isFailed = isFinalRolloutStatus(status) && status !== 'succeeded';
   return {
     id: rolloutId,
@@ -61,6 +63,8 @@ function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
     ...(kind !== undefined && { taskKind: kind }),
     ...(reward !== undefined && { reward }),
     ...(isFailed && { failure: failure?.code ?? status, failureKind: kindOfFailure(rollout) }),
+    ...(typeof prompts === 'string' && { prompts }),
+    ...(typeof task === 'number' && { taskNumber: task }),
     attempts: attemptCount,
     createdAtMs,
     ...(endedAtMs !== undefined && { seconds: Math.max(0, endedAtMs - createdAtMs) / 1_000 }),
@@ -71,12 +75,6 @@ function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
 function kindOfFailure({ status, failure, attemptCount }: Rollout): NonNullable<RolloutEntry['failureKind']> {
   if (status === 'cancelled' || attemptCount === 0) return 'world';
   return failure === undefined ? 'unknown' : failureKinds.of(failure);
-}
-
-/** Returns the step that a rollout was queued for, by its metadata. */
-export function stepOf({ metadata }: Pick<Rollout, 'metadata'>): number | undefined {
-  const step = metadata['step'];
-  return typeof step === 'number' ? step : undefined;
 }
 
 /** Returns the beginning of a task as one line: its question or prompt where it has one, else its JSON. */

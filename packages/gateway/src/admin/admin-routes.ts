@@ -7,7 +7,8 @@ import { readJsonBody, type BodyLimits, type JsonObject } from '../http/read-bod
 import { ReplyWriter } from '../http/reply-writer.ts';
 import { decodeSegment, expectMethod, unknownPath } from '../http/routes.ts';
 import { invalidField, ReplyError } from '../http/reply-error.ts';
-import { readPatterns } from './routes-json.ts';
+import { readModelNames, readPatterns } from './routes-json.ts';
+import type { ModelNames } from '../policies/answered-names.ts';
 import type { PauseOptions } from '../policies/admission-gate.ts';
 import type { UpstreamServers } from '../policies/model-options.ts';
 import type { StalenessOptions } from '../policies/staleness-rule.ts';
@@ -28,6 +29,8 @@ export const instanceHeader = 'x-gateway-instance';
 export interface AdminSurface {
   readonly instance: string;
   readonly adminKey: string | undefined;
+  /** True where the server that the gateway is mounted in has checked who asks. */
+  readonly isAdmitted: boolean;
   readonly limits: BodyLimits;
   /** Notes that a request had the key. */
   trust(request: IncomingMessage): void;
@@ -42,6 +45,7 @@ export interface AdminSurface {
   pause(options: PauseOptions): Promise<number>;
   resume(): void;
   openAttempt(claim: OpenClaim): Promise<Parameters<typeof endpointToJson>[0]>;
+  answerTo(rolloutId: string, attemptId: string, names: ModelNames): void;
   closeAttempt(rolloutId: string, attemptId: string): Promise<void>;
 }
 
@@ -119,7 +123,7 @@ export async function answerAdmin(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  checkAdminKey(surface.adminKey, request);
+  if (!surface.isAdmitted) checkAdminKey(surface.adminKey, request);
   surface.trust(request);
   response.setHeader(instanceHeader, surface.instance);
   const [route = '', ...rest] = path.slice('/admin/'.length).split('/').map(decodeSegment);
@@ -174,6 +178,12 @@ export async function answerAdmin(
     expectMethod(request, 'DELETE');
     await surface.closeAttempt(rest[0] ?? '', rest[1] ?? '');
     return reply({ closed: true });
+  }
+  if (route === 'attempts' && rest.length === 3 && rest[2] === 'answers-to') {
+    expectMethod(request, 'POST');
+    const names = readModelNames(await bodyOf(request, surface.limits));
+    surface.answerTo(rest[0] ?? '', rest[1] ?? '', names);
+    return reply({ names: names.length });
   }
   throw unknownPath(
     path,

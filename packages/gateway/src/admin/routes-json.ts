@@ -3,6 +3,8 @@ import type { JsonObject } from '../http/read-body.ts';
 import { invalidField } from '../http/reply-error.ts';
 import { check, LightningError, type AgentMatch, type JsonValue, type PolicyRoutes } from '@agent-lightning/core';
 
+import type { ModelNames } from '../policies/answered-names.ts';
+
 type Routes = PolicyRoutes['policies'];
 
 /** Returns policies as JSON: names as they are, patterns as sources and flags. */
@@ -42,7 +44,22 @@ function readMatch(value: unknown, index: number): AgentMatch {
   }
 }
 
-function readPattern(value: unknown, field: string): RegExp {
+/** Returns names of models as JSON. */
+export function modelNamesToJson(names: ModelNames): JsonObject {
+  return { names: names.map((each) => matchToJson(each)) };
+}
+
+/** Reads names of models out of a request: texts, and patterns as `{ source, flags }`. @throws {ReplyError} `request-invalid`, naming the field */
+export function readModelNames(body: JsonObject): ModelNames {
+  const list = present(body, 'names');
+  if (!Array.isArray(list)) throw invalidField('names', 'must be a list of names of models, or { source, flags }');
+  return list.map((each: unknown, index) => {
+    return typeof each === 'string' && each !== '' ? each : readPattern(each, `names[${index}]`);
+  });
+}
+
+/** Reads `{ source, flags }` of a regular expression. @throws {ReplyError} `request-invalid`, naming the field */
+export function readPattern(value: unknown, field: string): RegExp {
   const source = isObject(value) ? present(value, 'source') : undefined;
   const flags = isObject(value) ? (present(value, 'flags') ?? '') : '';
   if (typeof source !== 'string' || typeof flags !== 'string')

@@ -12,7 +12,7 @@ import { ReplyWriter } from '../http/reply-writer.ts';
 import { ReplyError } from '../http/reply-error.ts';
 import type { AdmissionGate } from '../policies/admission-gate.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
-import type { Admission, PolicyRegistry } from '../policies/policy-registry.ts';
+import type { Admission, OtherNames, PolicyRegistry } from '../policies/policy-registry.ts';
 import type { StalenessRule } from '../policies/staleness-rule.ts';
 import type { ReplyReader } from '../reply-reader/reply-reader.ts';
 import type { Servers } from '../upstream/ask-upstream.ts';
@@ -20,7 +20,7 @@ import { sinkFor } from '../dialects/translating-sink.ts';
 import type { Dialect, DialectCall } from '../dialects/dialect.ts';
 import type { KnownServers } from '../policies/own-models.ts';
 import type { AttemptSession } from './attempt-session.ts';
-import { readCaller, type Caller } from '../capture/caller.ts';
+import { readCaller, toCallerName, type Caller } from '../capture/caller.ts';
 import { captureCall } from '../capture/capture-call.ts';
 import type { GrammarProbe } from '../capture/grammar-probe.ts';
 import { passEmbeddings } from '../calls/pass-embeddings.ts';
@@ -46,30 +46,44 @@ export interface AttemptCalls {
 /** One call on one attempt's URL. */
 export interface AttemptCall {
   readonly session: AttemptSession;
+  /** The agent that the path names. */
+  readonly agent: string | undefined;
   readonly dialect: Dialect;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
 
+/** Returns the names that the model of an attempt answers to, besides its own. */
+export function otherNames({ options }: AttemptCalls, session: AttemptSession): OtherNames {
+  return { model: options.policy, names: [...options.answersTo, ...session.answersTo] };
+}
+
 /** Reads, admits, answers and captures one model call. @throws {ReplyError} when it is refused before it becomes one */
 export async function answerAttemptCall(calls: AttemptCalls, call: AttemptCall): Promise<void> {
-  const caller = readCaller(call.request.headers);
+  const caller = readCaller(call.request.headers, call.agent);
   const answer = (body: JsonObject): Promise<void> => answerBody(calls, call, caller, body);
   await calls.bodies.withBody(call.session, call.request, answer, call.dialect.keepTexts);
 }
 
 async function answerBody(calls: AttemptCalls, call: AttemptCall, caller: Caller, body: JsonObject): Promise<void> {
   const asked = call.dialect.parse(body, call.session.kept);
+  const model = calls.policies.resolve(asked.request.model, otherNames(calls, call.session));
+  const named = nameByModel(caller, asked.request.model, model);
   const controller = new AbortController();
   const work = async (): Promise<void> => {
     await enterGate(calls.gate, call.response, controller.signal);
     try {
-      await answerCaptured(calls, call, { asked, caller, controller });
+      await answerCaptured(calls, call, { asked, caller: named, model, controller });
     } finally {
       calls.gate.leave();
     }
   };
-  await call.session.follow(controller, work, caller.agentNames[0]);
+  await call.session.follow(controller, work, named.agentNames[0]);
+}
+
+/** Names a caller that nothing else names by the model that it asks for, where another answers to that: two agents are told apart by their models' names. */
+function nameByModel(caller: Caller, asked: string, model: string): Caller {
+  return caller.agentNames.length > 0 || asked === model ? caller : { ...caller, agentNames: [toCallerName(asked)] };
 }
 
 /** Waits at the gate for as long as the agent keeps its connection. */
@@ -89,6 +103,8 @@ export async function enterGate(gate: AdmissionGate, response: ServerResponse, s
 interface ReadCall {
   readonly asked: DialectCall;
   readonly caller: Caller;
+  /** The model that the call means, by its own name. */
+  readonly model: string;
   readonly controller: AbortController;
 }
 
@@ -159,7 +175,7 @@ async function checkGrammar(
 async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: ReadCall): Promise<void> {
   const { options, policies, statistics } = calls;
   const { session, dialect, response } = call;
-  const admission = policies.admit(read.asked.request.model, read.caller.agentNames);
+  const admission = policies.admit(read.model, read.caller.agentNames);
   const { snapshot, isPolicy } = admission;
   try {
     const { signal } = read.controller;
@@ -230,15 +246,17 @@ function serversFor(calls: AttemptCalls, session: AttemptSession): Servers {
   return { pool: calls.pool, affinity: session.claim.rollout.rolloutId };
 }
 
+type EmbeddingsOfAttempt = Omit<AttemptCall, 'dialect' | 'agent'>;
+
 /** Answers `POST /v1/embeddings`. @throws {ReplyError} */
-export async function answerEmbeddings(calls: AttemptCalls, call: Omit<AttemptCall, 'dialect'>): Promise<void> {
+export async function answerEmbeddings(calls: AttemptCalls, call: EmbeddingsOfAttempt): Promise<void> {
   const { session, request } = call;
   await calls.bodies.withBody(session, request, (body) => answerEmbeddingsBody(calls, call, body));
 }
 
 async function answerEmbeddingsBody(
   calls: AttemptCalls,
-  { session, response }: Omit<AttemptCall, 'dialect'>,
+  { session, response }: EmbeddingsOfAttempt,
   body: JsonObject,
 ): Promise<void> {
   const controller = new AbortController();

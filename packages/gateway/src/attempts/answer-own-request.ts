@@ -15,6 +15,8 @@ import { findOwnRoute, type OwnRoute } from '../own-models/own-routes.ts';
 export interface OwnRequest {
   readonly servers: KnownServers;
   readonly session: AttemptSession;
+  /** The agent that the path of the request names. */
+  readonly agent: string | undefined;
   /** The path after the attempt's `/v1`. */
   readonly path: string;
   readonly request: IncomingMessage;
@@ -47,7 +49,7 @@ interface AskedBody {
 
 async function followRequest(calls: AttemptCalls, own: OwnRequest, way: OwnRoute, asked?: AskedBody): Promise<void> {
   const { session, request, response } = own;
-  const caller = readCaller(request.headers);
+  const caller = readCaller(request.headers, own.agent);
   const controller = new AbortController();
   const work = async (): Promise<void> => {
     await enterGate(calls.gate, response, controller.signal);

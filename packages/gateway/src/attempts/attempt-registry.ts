@@ -49,19 +49,31 @@ export class AttemptRegistry {
     );
   }
 
-  /** Returns the attempt's key; it is not kept. @throws {GatewayError} `request-invalid` when the attempt is open already */
-  open(claim: OpenClaim, prompts?: AttemptPrompts): string {
+  /**
+   * Returns the attempt's key; it is not kept. @param mint makes it @param prompts the texts that the rollout tries
+   * @throws {GatewayError} `request-invalid` when the attempt is open already
+   */
+  open(claim: OpenClaim, mint: () => string = mintKey, prompts?: AttemptPrompts): string {
     const { rolloutId, attemptId } = claim.attempt;
     const id = sessionId(rolloutId, attemptId);
     if (this.#open.has(id))
       throw new GatewayError(`attempt ${attemptId} of rollout ${rolloutId} is open already; close it first`, {
         code: 'request-invalid',
       });
-    const key = mintKey();
+    const key = mint();
     const session = new AttemptSession(claim, key, this.#store, this.#window, prompts);
     this.#open.set(id, session);
     this.#attemptOfKey.set(session.keyHash.toString('base64'), id);
     return key;
+  }
+
+  /** Returns an open attempt. @throws {GatewayError} `attempt-unknown` */
+  find({ rolloutId, attemptId }: AttemptIds): AttemptSession {
+    const session = this.#open.get(sessionId(rolloutId, attemptId));
+    if (session !== undefined) return session;
+    throw new GatewayError(`attempt ${attemptId} of rollout ${rolloutId} is not open at this gateway`, {
+      code: 'attempt-unknown',
+    });
   }
 
   /** Returns the attempt that a URL names, to a caller that has its key. @throws {ReplyError} `unauthorized` | `forbidden` */

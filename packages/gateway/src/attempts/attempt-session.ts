@@ -3,6 +3,7 @@ import { TraceRecorder, type promptKit } from '@agent-lightning/tracing';
 import { check, type Claim, type RolloutMode } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import type { KeptItems } from '../dialects/dialect.ts';
+import type { ModelNames } from '../policies/answered-names.ts';
 import { hashKey } from './attempt-key.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
 
@@ -40,6 +41,8 @@ export class AttemptSession {
   readonly prompts: AttemptPrompts | undefined;
   /** Items of the attempt's earlier replies, for dialects whose requests may refer to them. */
   readonly kept: KeptItems = new Map();
+  /** Further names by which the attempt's agents ask for their model, besides those of the gateway. */
+  answersTo: ModelNames = [];
   readonly #window: WriteWindow;
   #storedBytes = 0;
   #replyBytes = 0;

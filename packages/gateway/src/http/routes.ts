@@ -42,22 +42,50 @@ export interface RespondOptions {
   readonly onError?: (error: ReplyError) => void;
 }
 
-/** Runs a handler; the caller gets what it throws as an error reply. */
-export function respond(response: ServerResponse, work: Promise<void>, options: RespondOptions = {}): void {
+/** Runs a handler; the caller gets what it throws as an error reply. @returns resolves when the handler is over; never rejects */
+export function respond(response: ServerResponse, work: Promise<void>, options: RespondOptions = {}): Promise<void> {
   response.on('error', () => response.destroy());
-  work.catch((caught: unknown) => {
+  return work.catch((caught: unknown) => {
     const error = toReplyError(caught);
     options.onError?.(error);
     new ReplyWriter(response).failWith(error, options.errorBody?.(error) ?? error.toBody(), '');
   });
 }
 
-/** Returns the reply to `GET /v1/models`. */
-export function modelList(names: readonly string[]): unknown {
-  return {
-    object: 'list',
-    data: names.map((id) => ({ id, object: 'model', created: 0, owned_by: 'agent-lightning' })),
-  };
+/** Returns a model as the clients of OpenAI and of Anthropic read it. */
+function modelEntry(id: string): JsonObject {
+  const forOpenAi = { id, object: 'model', created: 0, owned_by: 'agent-lightning' };
+  return { ...forOpenAi, type: 'model', display_name: id, created_at: '1970-01-01T00:00:00Z' };
+}
+
+/** Returns the reply to `GET /v1/models`, as the clients of OpenAI and of Anthropic read it. */
+function modelList(names: readonly string[]): JsonObject {
+  const forAnthropic = { has_more: false, first_id: names[0] ?? null, last_id: names.at(-1) ?? null };
+  return { object: 'list', data: names.map(modelEntry), ...forAnthropic };
+}
+
+/** The names of models that a caller may ask for. */
+export interface ListedModels {
+  readonly names: readonly string[];
+  /** Tells whether a name is answered, also where only a pattern has it. */
+  has(name: string): boolean;
+}
+
+/**
+ * Answers `GET /v1/models` and `GET /v1/models/{name}`.
+ * @returns undefined for any other path
+ * @throws {ReplyError} `not-found` for a model that there is not
+ */
+export function answerModels(path: string, request: IncomingMessage, models: ListedModels): unknown {
+  if (path !== '/models' && !path.startsWith('/models/')) return undefined;
+  expectMethod(request, 'GET');
+  if (path === '/models') return modelList(models.names);
+  const name = decodeSegment(path.slice('/models/'.length)); // a name may have slashes, encoded or not
+  if (models.has(name)) return modelEntry(name);
+  throw new ReplyError(`the model "${name.slice(0, 100)}" does not exist`, {
+    code: 'not-found',
+    replyCode: 'model_not_found',
+  });
 }
 
 /** Decodes a percent-encoded part of a path; an invalid one is returned as it is, and names nothing. */

@@ -1,5 +1,6 @@
 import { check, type PolicySnapshot, GatewayError, type PolicyRoutes } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
+import { isAmongNames, wholeNames, type ModelNames } from './answered-names.ts';
 import { isHttpUrl } from './model-options.ts';
 import { checkRoutes, chooseModel } from './policy-routes.ts';
 
@@ -10,6 +11,13 @@ export interface Admission {
   readonly isPolicy: boolean;
   readonly snapshot: PolicySnapshot;
   leave(): void;
+}
+
+/** Other names that a model is asked for by. */
+export interface OtherNames {
+  /** The model that answers to them. */
+  readonly model: string;
+  readonly names: ModelNames;
 }
 
 interface Entry {
@@ -32,6 +40,7 @@ export class PolicyRegistry {
       this.#current.set(name, { snapshot, isPolicy: false, calls: 0, waiting: [] });
   }
 
+  /** Returns the names of everything that is served. */
   get names(): readonly string[] {
     const routed = this.#routed === undefined ? [] : [this.#routed.model];
     return [...new Set([...routed, ...this.#current.keys()])];
@@ -83,6 +92,20 @@ export class PolicyRegistry {
   }
 
   /**
+   * Returns the name of the model that a call for `asked` means: itself where it is served, else the one that answers to it.
+   */
+  resolve(asked: string, others: OtherNames): string {
+    const isServed = this.#current.has(asked) || asked === this.#routed?.model;
+    return !isServed && isAmongNames(asked, others.names) ? others.model : asked;
+  }
+
+  /** Returns the names that clients may ask for, without those that only a pattern matches. */
+  listed({ model, names }: OtherNames): readonly string[] {
+    const served = this.names;
+    return served.includes(model) ? [...new Set([...served, ...wholeNames(names)])] : served;
+  }
+
+  /**
    * Stamps a call with the snapshot of this moment.
    * @param callerNames most specific first; they choose where the model is routed
    * @throws {ReplyError} `not-found` for an unknown model, or a caller that no policy answers
@@ -93,7 +116,7 @@ export class PolicyRegistry {
     if (entry === undefined) {
       const known = this.names.map((name) => `"${name}"`).join(', ');
       throw new ReplyError(
-        `the model "${policy.slice(0, 100)}" does not exist; ${known === '' ? 'no policy is published yet' : `there are ${known}`}`,
+        `the model "${policy.slice(0, 100)}" does not exist; ${known === '' ? 'no policy is published yet' : `there are ${known}. An agent that has another name in its code is answered with the option answersTo`}`,
         { code: 'not-found', param: 'model', replyCode: 'model_not_found' },
       );
     }

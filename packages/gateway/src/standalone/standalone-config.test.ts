@@ -31,6 +31,7 @@ describe('readStandaloneConfig', () => {
         policies: { policy: { upstream: 'vllm', model: 'm', version: 3 } },
         maxStaleness: 2,
         onStale: 'refuse',
+        answersTo: ['gpt-4o-mini', { source: '^claude-', flags: 'i' }],
       },
       ['--port', '4100', '--drain-ms', '7'],
       { ADMIN: 'admin-key', VLLM: 'vllm-key' },
@@ -40,6 +41,7 @@ describe('readStandaloneConfig', () => {
         port: 4100,
         maxStaleness: 2,
         onStale: 'refuse',
+        answersTo: ['gpt-4o-mini', /^claude-/i],
         adminKey: 'admin-key',
         upstreams: { vllm: { baseUrl: 'http://a/v1', replicas: ['http://b/v1'], apiKey: 'vllm-key' } },
         models: { own: { baseUrl: 'https://c/v1', model: 'gpt', apiKey: 'plain' } },
@@ -58,6 +60,7 @@ describe('readStandaloneConfig', () => {
   it.each([
     ['{', /is not a JSON object/u],
     [{ store, prot: 1 }, /prot is not an option/u],
+    [{ store, answersTo: [{ source: '(' }] }, /answersTo\[0\]` is no regular expression/u],
     [{ store: { module: 'x' } }, /no store/u],
     [{ store, adminKeyEnv: 'NOPE' }, /adminKeyEnv names "NOPE", which is not set/u],
     [

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigurationError } from '@agent-lightning/core';
+import { readPattern } from '../admin/routes-json.ts';
 import { isObject } from '../request/request-fields.ts';
 import type { GatewayOptions } from '../gateway-options.ts';
 import type { JsonObject } from '../http/read-body.ts';
@@ -44,6 +45,7 @@ const passedOn = [
   'publicUrl',
   'allowedHosts',
   'policy',
+  'answersTo',
   'sampling',
   'seed',
   'writeDelayMs',
@@ -137,6 +139,20 @@ function policiesOf(value: unknown, upstreams: object): Record<string, RemoteSna
   return Object.fromEntries(entries);
 }
 
+/** Returns names of models, of which a pattern is written as `{ "source": "^gpt-", "flags": "i" }`. */
+function namesOf(value: unknown): unknown {
+  if (!Array.isArray(value)) return value; // refused, like a wrong name, where the gateway starts
+  return value.map((each: unknown, index) => (isObject(each) ? patternOf(each, `answersTo[${index}]`) : each));
+}
+
+function patternOf(value: JsonObject, path: string): RegExp {
+  try {
+    return readPattern(value, path);
+  } catch (error) {
+    throw invalid((error as Error).message);
+  }
+}
+
 function storeOf(value: unknown, file: string | undefined): StoreConfig {
   if (file !== undefined)
     return { module: '@agent-lightning/store-sqlite', open: 'openSqliteStore', options: { path: resolve(file) } };
@@ -202,6 +218,7 @@ export async function readStandaloneConfig(
   const port = numberFlag('port', values.port);
   const options: Record<string, unknown> = {
     ...Object.fromEntries(passedOn.flatMap((field) => (field in file ? [[field, file[field]]] : []))),
+    ...('answersTo' in file && { answersTo: namesOf(file['answersTo']) }),
     upstreams,
     models: serversOf(file['models'], 'models', environment),
   };

@@ -1,15 +1,16 @@
 import { ConfigurationError } from '@agent-lightning/core';
-import { anthropicBaseUrl, formatTraceParent, type RolloutScope } from '@agent-lightning/tracing';
+import { formatTraceParent, type RolloutScope } from '@agent-lightning/tracing';
 import type { RolloutContext } from '../rollout-function.ts';
 import type { ResolvedCommandOptions } from './command-options.ts';
 import { inheritedEnvironment } from './inherited-environment.ts';
+import { modelVariables } from './model-variables.ts';
 
 /** The most bytes or characters that one variable may hold on every system that we run on: 128 KiB with its name on Linux, 32 Ki characters on Windows. */
 const longestVariable = process.platform === 'win32' ? 32_000 : 130_000;
 
 /**
  * Returns the environment of a command: what it inherits of this process, then the attempt's endpoint and names, then the user's own.
- * Without a policy no variable of OpenAI or Anthropic is set, and the command talks to its own model; where a gateway hands its calls on to that, it is sent there.
+ * Without a policy no variable of a model is set, and the command talks to its own; where a gateway hands its calls on to that, it is sent there.
  * @throws {ConfigurationError} `option-invalid` for a task that is too long for a variable
  */
 export function commandEnvironment<Task>(
@@ -31,16 +32,11 @@ export function commandEnvironment<Task>(
     // What OpenTelemetry reads in a child process; sent as a header it puts model calls below the command's span.
     TRACEPARENT: formatTraceParent(scope.recorder.traceId, spanId),
     ...(endpoint !== undefined && {
-      OPENAI_BASE_URL: endpoint.baseUrl,
-      OPENAI_API_KEY: endpoint.apiKey,
-      ANTHROPIC_BASE_URL: anthropicBaseUrl(endpoint),
-      ANTHROPIC_API_KEY: endpoint.apiKey,
-      // A token of this process would be sent in place of the key.
-      ANTHROPIC_AUTH_TOKEN: undefined,
+      ...modelVariables(endpoint),
       ...withoutProxy(new URL(endpoint.baseUrl).hostname),
     }),
     // An agent that asks its own model knows which.
-    ...(llm !== undefined && { AGENT_LIGHTNING_MODEL: llm.model }),
+    ...(ownEndpoint !== undefined && { AGENT_LIGHTNING_MODEL: undefined }),
     ...(options.taskIn === 'environment' && { AGENT_LIGHTNING_TASK: taskVariable(options.taskForAgent(task)) }),
     ...own,
   };

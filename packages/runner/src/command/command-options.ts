@@ -37,6 +37,11 @@ export interface RunCommandOptions<Task = JsonValue> {
    * @default the whole task
    */
   readonly taskForAgent?: (task: Task) => unknown;
+  /**
+   * The names of models, whole or as patterns, that the command's agents have in their code, and that the policy answers to besides its own:
+   * `['gpt-4o-mini', /./]`. Needs a gateway that can, as the trainer's does; without a policy it changes nothing. @default those of the gateway
+   */
+  readonly answersTo?: readonly (string | RegExp)[];
   /** The directory in which the command runs. @default that of this process */
   readonly cwd?: string;
   /** The way in which the task arrives as JSON: on standard input, or in `AGENT_LIGHTNING_TASK`. @default 'stdin' */
@@ -56,7 +61,8 @@ export interface RunCommandOptions<Task = JsonValue> {
 }
 
 export type ResolvedCommandOptions<Task> = Readonly<
-  Required<Omit<RunCommandOptions<Task>, 'cwd' | 'timeoutMs'>> & Pick<RunCommandOptions<Task>, 'cwd' | 'timeoutMs'>
+  Required<Omit<RunCommandOptions<Task>, 'cwd' | 'timeoutMs' | 'answersTo'>> &
+    Pick<RunCommandOptions<Task>, 'cwd' | 'timeoutMs' | 'answersTo'>
 >;
 
 const optionNames: Readonly<Record<keyof RunCommandOptions<unknown>, true>> = {
@@ -64,6 +70,7 @@ const optionNames: Readonly<Record<keyof RunCommandOptions<unknown>, true>> = {
   args: true,
   env: true,
   inheritEnv: true,
+  answersTo: true,
   cwd: true,
   taskIn: true,
   taskForAgent: true,
@@ -87,6 +94,7 @@ export function resolveCommandOptions<Task>(options: RunCommandOptions<Task>): R
     throw invalid('reward', reward, "'stdout', 'exit-code' or a function");
   if (typeof inheritEnv !== 'boolean' && !isNames(inheritEnv))
     throw invalid('inheritEnv', inheritEnv, 'true, false, or a list of names of variables');
+  if (options.answersTo !== undefined) check.modelNames('runCommand: answersTo', options.answersTo);
   if (typeof taskForAgent !== 'function')
     throw invalid('taskForAgent', taskForAgent, 'a function that returns what the agent gets of a task');
   if (taskIn !== 'stdin' && taskIn !== 'environment') throw invalid('taskIn', taskIn, "'stdin' or 'environment'");

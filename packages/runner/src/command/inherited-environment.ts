@@ -64,7 +64,7 @@ const harmless: ReadonlySet<string> = new Set([
 const proxies: ReadonlySet<string> = new Set(['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY']);
 
 /** Variables of the agent's own model, which it gets in a run without a policy. */
-const ownModel = /^(?:OPENAI|ANTHROPIC)_(?:API_KEY|BASE_URL)$/u;
+const ownModel = /^(?:OPENAI|ANTHROPIC)_(?:API_KEY|BASE_URL|API_BASE)$/u;
 
 /**
  * Returns the part of this process's environment that a command gets.

@@ -7,7 +7,7 @@ import {
   type OpenSpan,
   randomSpanId,
 } from '@agent-lightning/tracing';
-import { attributeNames, type JsonValue, type Attributes } from '@agent-lightning/core';
+import { attributeNames, ConfigurationError, type JsonValue, type Attributes } from '@agent-lightning/core';
 import type { RolloutContext, RolloutFunction, RolloutResult } from '../rollout-function.ts';
 import { hide } from './captured-output.ts';
 import { ChildRun, type ChildOutput } from './child-run.ts';
@@ -24,7 +24,7 @@ import { rewardCommand } from './command-reward.ts';
  * Returns a rollout function that runs an agent as a command, in any language.
  *
  * The command gets its task as JSON, the attempt's endpoint as `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `ANTHROPIC_BASE_URL` and
- * `ANTHROPIC_API_KEY`, and `AGENT_LIGHTNING_MODEL`, `_ROLLOUT_ID`, `_ATTEMPT_ID`, `_ATTEMPT_NUMBER`, `_MODE` (`train` | `val` | `test`) and
+ * `ANTHROPIC_API_KEY` (and by other names that clients read), and `AGENT_LIGHTNING_MODEL`, `_ROLLOUT_ID`, `_ATTEMPT_ID`, `_ATTEMPT_NUMBER`, `_MODE` (`train` | `val` | `test`) and
  * `TRACEPARENT`. What it prints becomes a span. When the attempt ends, so does the whole process group; nothing of it outlives this process. A process that leaves the group
  * (`setsid`) is on its own, and so is everything on Windows when this process is killed.
  *
@@ -45,6 +45,7 @@ async function runOnce<Task>(
   const scope = requireRollout('runCommand');
   const args = typeof options.args === 'function' ? checkArguments(options.args(task, context)) : options.args;
   const secret = (scope.llm ?? scope.ownEndpoint)?.apiKey;
+  await answerTo(options, scope);
   const spanId = randomSpanId();
   const env = commandEnvironment(options, task, context, scope, spanId);
   const span = startSpan(scope, spanId, hide(options.command, secret), hide(describeValue(args), secret));
@@ -54,6 +55,17 @@ async function runOnce<Task>(
     return new ChildRun({ command, args, env, cwd, input, timeoutMs, killGraceMs, maxOutputBytes, secret });
   });
   return await rewardCommand(options, { task, ...output }, context);
+}
+
+/** Lets the policy answer to the names that the command's agents have in their code. @throws {ConfigurationError} `option-unsupported` */
+async function answerTo<Task>({ answersTo }: ResolvedCommandOptions<Task>, scope: RolloutScope): Promise<void> {
+  if (answersTo === undefined || scope.llm === undefined) return;
+  if (scope.answerTo === undefined)
+    throw new ConfigurationError(
+      'runCommand: answersTo needs a gateway that answers an attempt by further names, and the given one has no answerTo(); give answersTo to the gateway itself',
+      { code: 'option-unsupported' },
+    );
+  await scope.answerTo(answersTo);
 }
 
 function startSpan(scope: RolloutScope, spanId: string, command: string, args: string): OpenSpan {
