@@ -232,8 +232,10 @@ describe('calls that are handed on to the agents’ own models', () => {
       await post(endpoint, '/chat/completions', chat('Be brief.'), {
         'x-lightning-agent': encodeURIComponent(JSON.stringify([agent])),
       });
+    // A program without an adapter names its agent in its base URL.
+    await post(endpoint, '/agents/write/chat/completions', chat('Be brief.'));
     const systems = received.map(({ body }) => (JSON.parse(body) as { messages: { content: string }[] }).messages[0]);
-    expect(systems.map((message) => message?.content)).toEqual(['Sé "breve".\n', 'Be brief.']);
+    expect(systems.map((message) => message?.content)).toEqual(['Sé "breve".\n', 'Be brief.', 'Sé "breve".\n']);
   });
 
   it('go to the maker of their dialect, with their query; what opens more than models stays closed', async () => {
