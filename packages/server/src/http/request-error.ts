@@ -8,6 +8,8 @@ export interface RequestErrorOptions extends LightningErrorOptions {
   readonly status?: number;
   /** Further headers of the answer. @default none */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What is wrong with each field, for protocols that say it so. */
+  readonly detail?: unknown;
 }
 
 const statuses: Readonly<Partial<Record<LightningErrorCode, number>>> = {
@@ -38,11 +40,13 @@ const statuses: Readonly<Partial<Record<LightningErrorCode, number>>> = {
 export class RequestError extends StoreError {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  readonly detail: unknown;
 
   constructor(message: string, options: RequestErrorOptions) {
     super(message, options);
     this.status = options.status ?? statuses[options.code] ?? 500;
     this.headers = options.headers ?? {};
+    this.detail = options.detail;
   }
 }
 
