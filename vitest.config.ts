@@ -11,6 +11,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@agent-lightning/source', 'node', 'module', 'default'] } },
   resolve: { conditions: ['@agent-lightning/source', 'node', 'import', 'module', 'default'] },
   test: {
+    globalSetup: [join(import.meta.dirname, 'tools/build-app.setup.ts')],
     include: ['**/*.test.ts'],
     // What is too heavy for every change; vitest.full.config.ts runs it.
     exclude: ['**/node_modules/**', '**/dist/**', '**/*.full.test.ts'],

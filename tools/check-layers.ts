@@ -24,7 +24,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   run: ['core', 'platform', 'store', 'database', 'observability', 'runner', 'service'],
   report: ['core', 'run'],
   ui: ['core', 'text', 'store', 'database', 'run', 'report'],
-  trainer: ['core', 'platform', 'tracing', 'observability', 'runner', 'backend', 'run', 'report'],
+  trainer: ['core', 'platform', 'tracing', 'observability', 'runner', 'backend', 'run', 'report', 'ui'],
   testing: ['core', 'store', 'tracing', 'runner'],
   regression: ['core', 'platform', 'store', 'database', 'runner', 'service'],
   app: [

@@ -3,15 +3,16 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { captureRollouts, exportSft, toSftRows, toTasks } from '@agent-lightning/capture';
 import { rewardAttributes, toEpisode, toMessages, type Algorithm } from '@agent-lightning/core';
-import { startDashboard } from '@agent-lightning/dashboard';
+import { exportNotes, startDashboard } from '@agent-lightning/dashboard';
 import { createCheckpoint, embedded, LlamaEngine } from '@agent-lightning/embedded';
 import { connectGateway, Gateway, serve } from '@agent-lightning/gateway';
-import { setUpPython, setUpStarterModel } from '@agent-lightning/gpu';
+import { createVllmScorer, setUpPython, setUpStarterModel } from '@agent-lightning/gpu';
 import { apo, gepa } from '@agent-lightning/prompt-optimizer';
 import { mlflow, resolveOpenTelemetryOptions, tensorBoard } from '@agent-lightning/observability';
 import { recordRollouts, replayRollout } from '@agent-lightning/regression';
 import { runCommand, Runner } from '@agent-lightning/runner';
-import { MemoryStore } from '@agent-lightning/store';
+import { KeyRing, startServer } from '@agent-lightning/server';
+import { connectStore, MemoryStore } from '@agent-lightning/store';
 import { openPostgresStore } from '@agent-lightning/store-postgres';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { outlineTrace, startModelServer, startPostgres, startTestRollout } from '@agent-lightning/testing';
@@ -20,6 +21,7 @@ import { agentOptions, compare, emitMessage, emitReward, judge } from '@agent-li
 import {
   compareEvaluations,
   describeVerdict,
+  distill,
   gpu,
   grpo,
   readTasks,
@@ -33,6 +35,7 @@ import { describe, expect, it } from 'vitest';
 /** Options as a user may write them: whatever the compiler would say. */
 type Given = never;
 
+const server = { baseUrl: 'http://127.0.0.1:9/v1', model: 'm' };
 const store = new MemoryStore({ watchdogIntervalMs: 0 });
 const rollout = (): number => 1;
 const algorithm: Algorithm = {
@@ -250,6 +253,12 @@ const rows: readonly Row[] = [
     misspelt: { maxStalenes: 1 },
     meant: 'maxStaleness',
   },
+  {
+    type: 'gpu VllmScorerOptions',
+    call: (options: object) => createVllmScorer(options && { ...server, ...options }),
+    misspelt: { apikey: 'k' },
+    meant: 'apiKey',
+  },
   { type: 'gpu GpuOptions', call: gpu, misspelt: { modell: 'm' }, meant: 'model' },
   {
     type: 'gpu VllmOptions',
@@ -301,10 +310,36 @@ const rows: readonly Row[] = [
     isOptional: true,
   },
   {
+    type: 'store RemoteStoreOptions',
+    call: connectStore,
+    misspelt: { outtageMs: 1 },
+    meant: 'outageMs',
+  },
+  {
+    type: 'server ServerOptions',
+    call: (options) => startServer(options),
+    misspelt: { agentReward: true },
+    meant: 'agentRewards',
+  },
+  {
+    type: 'server KeyRingOptions',
+    call: (options) => new KeyRing(options),
+    misspelt: { fille: 'keys.json' },
+    meant: 'file',
+    isOptional: true,
+  },
+  {
     type: 'store-postgres PostgresStoreOptions',
     call: openPostgresStore,
     misspelt: { conection: 'postgres://a' },
     meant: 'connection',
+  },
+  {
+    type: 'dashboard ExportNotesOptions',
+    call: (options) => exportNotes('runs/a', options).next(),
+    misspelt: { labeled: true },
+    meant: 'labelled',
+    isOptional: true,
   },
   {
     type: 'dashboard DashboardOptions',
@@ -448,6 +483,18 @@ const rows: readonly Row[] = [
     meant: 'reward',
   },
   { type: 'trainer GrpoOptions', call: grpo, misspelt: { groupsize: 4 }, meant: 'groupSize', isOptional: true },
+  {
+    type: 'trainer DistillOptions',
+    call: (options: object) => distill(options && { teacher: server, ...options }),
+    misspelt: { samplesPertask: 4 },
+    meant: 'samplesPerTask',
+  },
+  {
+    type: 'trainer DistillTeacherOptions',
+    call: (teacher: object) => distill({ teacher: teacher && { ...server, ...teacher } }),
+    misspelt: { apikey: 'k' },
+    meant: 'apiKey',
+  },
   { type: 'trainer SftOptions', call: sft, misspelt: { samplesPertask: 4 }, meant: 'samplesPerTask', isOptional: true },
   {
     type: 'trainer SftSourceOptions',
@@ -497,6 +544,7 @@ const exempt: Readonly<Record<string, string>> = {
   'observability MetricLogOptions': 'parts of a run, which the trainer puts together',
   'observability ResolvedOpenTelemetryOptions': 'made of OpenTelemetryOptions',
   'platform OutageOptions': 'given by code of this project alone',
+  'server RequestErrorOptions': 'given by code of routes alone, as the options of an Error are',
   'report WriteReportOptions': 'parts of a run, which the trainer puts together',
   'run CallOptions': 'parts of a run, which the trainer puts together',
   'run InterruptOptions': 'parts of a run, which the trainer puts together',

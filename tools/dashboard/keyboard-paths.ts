@@ -1,4 +1,5 @@
 import type { BrowserContext, Page } from 'playwright-core';
+import { attacks } from './attacks.ts';
 import { shapes, type Tally, type Visitor } from './visitor.ts';
 
 /** The most presses of Tab until the content of a page must be reached. */
@@ -48,8 +49,8 @@ export interface KeyboardPath {
   readonly go: (page: Page) => Promise<string | undefined>;
 }
 
-/** The paths through the pages of a run. */
-export function keyboardPaths(run: string): readonly KeyboardPath[] {
+/** The paths through the pages of a run. @param adminKey the key by which notes are written */
+export function keyboardPaths(run: string, adminKey: string): readonly KeyboardPath[] {
   return [
     {
       name: 'from an interval of the curve to its rollouts',
@@ -96,6 +97,40 @@ export function keyboardPaths(run: string): readonly KeyboardPath[] {
         await page.keyboard.press('ArrowRight');
         const [after] = await page.locator('.token-detail').allTextContents();
         return after === before ? `the token stayed the same: ${String(before)}` : undefined;
+      },
+    },
+    {
+      name: 'from a rollout to a note on it, and to the rollouts with such a note',
+      path: `/runs/${run}/rollouts/run.s1.g0.k1#key=${encodeURIComponent(adminKey)}`,
+      ready: '.note-card button',
+      go: async (page) => {
+        if (page.url().includes('key=')) return `the key stayed in the address: ${page.url()}`;
+        await page.getByRole('button', { name: 'Mark or comment' }).focus();
+        await page.keyboard.press('Enter');
+        await page.getByRole('button', { name: 'good', exact: true }).focus();
+        await page.keyboard.press('Space');
+        await page.getByLabel('comment').focus();
+        await page.keyboard.type(attacks[0]!);
+        await page.getByRole('button', { name: 'Save' }).focus();
+        await page.keyboard.press('Enter');
+        await page.locator('.note-card .badge', { hasText: 'good' }).waitFor({ timeout: 10_000 });
+        await page.goto(`${new URL(page.url()).origin}/runs/${run}/rollouts?note=good`);
+        const row = page.locator('[role=row]', { hasText: 'note: good' }).first();
+        await row.waitFor({ timeout: 10_000 });
+        return undefined;
+      },
+    },
+    {
+      name: 'from a candidate to what it changes',
+      path: '/runs/prompts/prompts',
+      ready: '.heat-table',
+      go: async (page) => {
+        await page.getByLabel('with the code').focus();
+        await page.keyboard.press('Space');
+        const wrong = await expectAddress(page, /\/prompts\?from=[^&]+&to=[^&]+$/);
+        if (wrong !== undefined) return wrong;
+        await page.locator('h2', { hasText: 'What the code changes' }).waitFor({ timeout: 10_000 });
+        return undefined;
       },
     },
     {

@@ -3,17 +3,8 @@ import { join } from 'node:path';
 import { LightningError } from '@agent-lightning/core';
 import { grpo, Trainer, type TrainerOptions } from '@agent-lightning/trainer';
 import { letters } from '../bench/learning/ailments/letter-model.ts';
+import { attacks } from './attacks.ts';
 import { DeafLetters } from './deaf-letters.ts';
-
-/** Content that would do something if a page took it for markup: it sets `window.hit`, loads a picture, or leaves its element. */
-export const attacks: readonly string[] = [
-  '<img src=x onerror="window.hit=1">',
-  '<script>window.hit=1</script>',
-  '"><svg onload=window.hit=1>',
-  "javascript:window.hit=1//'",
-  '</pre></textarea><iframe srcdoc="<script>parent.hit=1</script>">',
-  '\u001B[2J\u202E{{constructor.constructor("window.hit=1")()}}\u0000'.replace('\u0000', ''),
-];
 
 /** The name of the run that ended: a folder may be named so too. */
 export const hostileName = '<img src=x onerror=window.hit=1>';

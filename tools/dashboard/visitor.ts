@@ -35,10 +35,12 @@ export class Visitor {
     this.#folder = folder;
   }
 
-  /** Opens a page, and waits until it shows what it was opened for. */
+  /** Opens a page of the dashboard by its path, or a file by its whole address, and waits until it shows what it was opened for. */
   async open(context: BrowserContext, path: string, ready: string): Promise<Page> {
     const page = await context.newPage();
     const where = (text: string): string => `${path}: ${text}`;
+    const isFile = path.startsWith('file:');
+    const address = isFile ? path : this.#base + path;
     page.on('console', (message) => {
       // Of a filter that is wrong, the browser itself notes that the server said so.
       const isAsked = path.includes('steps=many') && message.text().includes('status of 400');
@@ -51,13 +53,14 @@ export class Visitor {
       if (reason !== 'net::ERR_ABORTED') this.errors.push(where(`${request.url()} failed: ${reason}`));
     });
     page.on('request', (request) => {
-      if (!request.url().startsWith(this.#base)) this.hostile.problems.push(where(`asked for ${request.url()}`));
+      if (!request.url().startsWith(isFile ? address.split('#')[0]! : this.#base))
+        this.hostile.problems.push(where(`asked for ${request.url()}`));
     });
     page.on('dialog', (dialog) => {
       this.hostile.problems.push(where(`opened a dialog: ${dialog.message()}`));
       void dialog.dismiss();
     });
-    await page.goto(this.#base + path);
+    await page.goto(address);
     await page.locator(ready).first().waitFor({ timeout: 60_000 });
     this.pages += 1;
     return page;
@@ -118,7 +121,7 @@ export class Visitor {
     this.hostile.checked += 1;
     const found = await page.evaluate(() => {
       const foreign = document.querySelectorAll(
-        'img, iframe, object, embed, base, form[action], script:not([src]), [onerror], [onload], [onclick], a[href^="javascript:" i]',
+        'img, iframe, object, embed, base, form[action], script:not([src], #snapshot, #snapshot + [type=module]), [onerror], [onload], [onclick], a[href^="javascript:" i]',
       );
       return { hit: 'hit' in globalThis, foreign: [...foreign].map((element) => element.outerHTML.slice(0, 120)) };
     });

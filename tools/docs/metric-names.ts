@@ -7,7 +7,11 @@ import { listSources, readInterfaces, type Interface } from './read-interfaces.t
 export function readStepMetrics(root: string): readonly string[] {
   const all = [...readInterfaces(root, 'run'), ...readInterfaces(root, 'trainer')];
   return [
-    ...new Set(['StepMetrics', 'GrpoMetrics', 'SftMetrics'].flatMap((name) => listPaths(findMetrics(all, name), all))),
+    ...new Set(
+      ['StepMetrics', 'GrpoMetrics', 'SftMetrics', 'DistillMetrics'].flatMap((name) =>
+        listPaths(findMetrics(all, name), all),
+      ),
+    ),
   ];
 }
 

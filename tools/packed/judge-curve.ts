@@ -7,3 +7,8 @@ export const leastGain = 0.15;
 export function isRising({ verdict }: TrainingOutcome): boolean {
   return verdict !== undefined && verdict.gain >= leastGain && verdict.interval[0] > 0;
 }
+
+/** Tells whether a control run was judged and did not surely become better: the interval of its gain begins at 0 or below. */
+export function isFlat({ verdict }: TrainingOutcome): boolean {
+  return verdict !== undefined && verdict.interval[0] <= 0;
+}

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isRising } from './judge-curve.ts';
+import { isFlat, isRising } from './judge-curve.ts';
 import { readWay } from './read-way.ts';
 
 const fence = '```';
@@ -35,6 +35,15 @@ describe('a curve', () => {
     expect([curve(0.15, 0.01), curve(0.14, 0.01), curve(0.4, 0), { steps: 4 }].map(isRising)).toEqual([
       true,
       false,
+      false,
+      false,
+    ]);
+  });
+
+  it('is flat when it was judged and the interval of its gain reaches 0', () => {
+    expect([curve(0.4, 0), curve(-0.2, -0.4), curve(0.05, 0.01), { steps: 4 }].map(isFlat)).toEqual([
+      true,
+      true,
       false,
       false,
     ]);

@@ -11,6 +11,14 @@ export interface Walk {
   readonly minutes: number;
 }
 
+export interface WalkOptions {
+  readonly folder: string;
+  /** The URL that npm takes as `registry`. */
+  readonly registry: string;
+  /** Options that the document does not have, for the training. */
+  readonly trainingOptions: readonly string[];
+}
+
 /** The parts of a training's result that are judged here; rewards and intervals are in units of reward. */
 export interface TrainingOutcome {
   readonly steps: number;
@@ -23,10 +31,10 @@ export interface TrainingOutcome {
 }
 
 /**
- * Writes the files of a way into an empty folder, and types its commands there, the last one with `--json`.
+ * Writes the files of a way into an empty folder, and types its commands there, the last one with `--json` and the given options.
  * @throws {Error} when a command fails; its `stdout` and `stderr` are what it printed
  */
-export async function walk(way: Way, folder: string, registry: string): Promise<Walk> {
+export async function walk(way: Way, { folder, registry, trainingOptions }: WalkOptions): Promise<Walk> {
   const startedAtMs = Date.now();
   const env = {
     ...process.env,
@@ -45,7 +53,7 @@ export async function walk(way: Way, folder: string, registry: string): Promise<
   }
   let output = '';
   for (const [index, command] of way.commands.entries()) {
-    const line = index === way.commands.length - 1 ? `${command} --json` : command;
+    const line = index === way.commands.length - 1 ? [command, ...trainingOptions, '--json'].join(' ') : command;
     console.log(`  $ ${line}`);
     ({ stdout: output } = await promisify(exec)(line, { cwd: folder, env, maxBuffer: 256 * 1024 * 1024 }));
   }

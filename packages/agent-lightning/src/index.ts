@@ -9,6 +9,7 @@ export {
 
 // training
 export {
+  distill,
   grpo,
   sft,
   Trainer,
@@ -17,7 +18,7 @@ export {
   type GrpoOptions,
   type TrainerOptions,
 } from '@agent-lightning/trainer';
-export type { CriticOptions, PolicyOptions, StepMetrics, TrainerHooks, TrainingResult } from '@agent-lightning/trainer';
+export type { PolicyOptions, StepMetrics, TrainerHooks, TrainingResult } from '@agent-lightning/trainer';
 export type { DevOptions, DevReport } from '@agent-lightning/trainer';
 
 // metrics of a run, written where a team looks at them

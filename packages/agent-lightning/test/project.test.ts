@@ -117,6 +117,18 @@ describe('train', () => {
     expect(end.exitCode).toBe(130);
   });
 
+  it('runs the control experiment, which a training without it does not go on with', async () => {
+    const run = join(folder, 'control');
+    const train = ['train', '--model', model, '--steps', '1', '--algorithm', 'bold'];
+    const end = await onLetters(...train, '--control', 'shuffled', '--run-directory', run);
+    expect(end.json(), end.complaints).toMatchObject({ stopReason: 'completed', steps: 1 });
+    const mismatch = await onLetters(...train, '--resume', run);
+    expect(mismatch.json()).toMatchObject({
+      error: { code: 'resume-mismatch', message: expect.stringContaining('control') },
+    });
+    expect(await onLetters(...train, '--control', 'random')).toMatchObject({ exitCode: 2 });
+  });
+
   it('refuses what does not fit together, and an algorithm that is not there', async () => {
     expect(await onLetters('train', '--resume', 'a', '--run-directory', 'b')).toMatchObject({ exitCode: 2 });
     expect(await onLetters('train', '--steps', '1', '--epochs', '1')).toMatchObject({ exitCode: 2 });

@@ -32,14 +32,27 @@ it('deletes a run when it is told so twice, and no run with a rollout that is no
   expect(output).toMatch(/\nb1 +train +queuing +-/);
 });
 
+it('deletes what ended before a day, and nothing that goes on', async () => {
+  const remove = (...args: string[]) => runInProcess(['store', 'delete', path, '--json', ...args]);
+  for (const args of [[], ['--run', 'a', '--ended-before', '2020-01-01'], ['--ended-before', 'tuesday', '--yes']])
+    expect(await remove(...args)).toMatchObject({ exitCode: 2 });
+  expect(await remove('--ended-before', '2020-01-01')).toMatchObject({ complaints: expect.stringContaining('--yes') });
+  expect((await remove('--ended-before', '2020-01-01', '--yes')).json()).toMatchObject({ deleted: 0 });
+  const moment = new Date(Date.now() - 1).toISOString();
+  expect((await remove('--ended-before', moment, '--yes')).json()).toEqual({ endedBefore: moment, deleted: 1 });
+  const { rollouts } = (await runInProcess(['store', 'query', path, '--json'])).json();
+  expect(rollouts).toMatchObject([{ rolloutId: 'b1' }]);
+});
+
 it('shows no control sequence of an agent to the terminal, as text or as JSON', async () => {
   const store = await openSqliteStore({ path });
   const [claim] = await store.claim({ workerId: 'w', limit: 1 });
   await store.fail(claim!.lease, { code: '\u001b]0;owned\u0007\u001b[2J\u009b31mError', message: 'boom' });
   await store.close();
-  for (const args of [['query'], ['query', '--json'], ['export']]) {
+  for (const args of [['query'], ['query', '--json'], ['query', '--rollout', 'b1']]) {
     const [name, ...more] = args as [string, ...string[]];
-    const { output } = await runInProcess(['store', name, path, ...more]);
+    const { exitCode, output } = await runInProcess(['store', name, path, ...more]);
+    expect(exitCode).toBe(0);
     // oxlint-disable-next-line no-control-regex -- these are the characters that must not pass
     expect(output.replaceAll(/[\n\t]/g, ''), args.join(' ')).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
   }

@@ -28,12 +28,17 @@ export interface ToSftRowsOptions {
   readonly agentMatch?: AgentMatch;
   /** Rollouts with a lower primary reward, or none, are left out. @default every rollout that succeeded */
   readonly minReward?: number;
+  /**
+   * Says what becomes of rollouts with a reply that the token limit cut off: `leave-out`, or `keep`, which teaches to stop anywhere.
+   * @default 'leave-out'
+   */
+  readonly truncated?: 'leave-out' | 'keep';
 }
 
 export interface SftRows {
   readonly rows: readonly SftRow[];
   /** Rollouts that gave no conversation, by reason. */
-  readonly leftOut: Readonly<Record<'failed' | 'reward' | 'noConversation', number>>;
+  readonly leftOut: Readonly<Record<'failed' | 'reward' | 'truncated' | 'noConversation', number>>;
   /** Model calls whose messages were not recorded or are not JSON. */
   readonly problems: readonly NonNullable<Episode['problems']>[number][];
 }
@@ -44,11 +49,12 @@ export interface SftRows {
  */
 export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRowsOptions = {}): SftRows {
   checkCaptured('toSftRows', captured);
-  check.knownOptions('toSftRows', options, { agentMatch: true, minReward: true });
+  check.knownOptions('toSftRows', options, { agentMatch: true, minReward: true, truncated: true });
+  const truncated = check.oneOf('toSftRows: truncated', options.truncated ?? 'leave-out', ['leave-out', 'keep']);
   const selection = options.agentMatch === undefined ? {} : { agentMatch: options.agentMatch };
   const rows: SftRow[] = [];
   const problems: NonNullable<Episode['problems']>[number][] = [];
-  const leftOut = { failed: 0, reward: 0, noConversation: 0 };
+  const leftOut = { failed: 0, reward: 0, truncated: 0, noConversation: 0 };
   for (const each of captured) {
     const { rollout } = each;
     const spans = latestSpans(each);
@@ -59,6 +65,10 @@ export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRow
     else {
       const found = toMessages(spans, selection);
       for (const problem of found.problems) problems.push(problem);
+      if (truncated === 'leave-out' && found.conversations.some(({ isTruncated }) => isTruncated)) {
+        leftOut.truncated++;
+        continue;
+      }
       const whole = withoutBeginnings(found.conversations);
       if (whole.length === 0) leftOut.noConversation++;
       for (const { conversation, replies } of whole) {

@@ -34,16 +34,23 @@ export async function exportSft(
   rollouts: AsyncIterable<ExportedRollout> | Iterable<ExportedRollout>,
   options: ExportSftOptions,
 ): Promise<SftExport> {
-  check.knownOptions('exportSft', options, { file: true, format: true, agentMatch: true, minReward: true });
+  check.knownOptions('exportSft', options, {
+    file: true,
+    format: true,
+    agentMatch: true,
+    minReward: true,
+    truncated: true,
+  });
   const { file, format: given = 'openai', ...selection } = options;
   if (typeof file !== 'string' || file === '') throw check.optionInvalid('exportSft: file', file, 'the path of a file');
   const format = check.oneOf('exportSft: format', given, ['openai', 'trl']);
-  const leftOut = { failed: 0, reward: 0, noConversation: 0 };
+  check.oneOf('exportSft: truncated', options.truncated ?? 'leave-out', ['leave-out', 'keep']);
+  const leftOut = { failed: 0, reward: 0, truncated: 0, noConversation: 0 };
   let problems = 0;
   async function* lines(): AsyncGenerator<string, void, undefined> {
     for await (const rollout of rollouts) {
       const found = toSftRows([rollout], selection);
-      for (const reason of ['failed', 'reward', 'noConversation'] as const) leftOut[reason] += found.leftOut[reason];
+      for (const reason of Object.keys(leftOut) as (keyof typeof leftOut)[]) leftOut[reason] += found.leftOut[reason];
       problems += found.problems.length;
       for (const row of found.rows) yield `${JSON.stringify(toExample(row, format))}\n`;
     }

@@ -63,7 +63,7 @@ describe('toSftRows', () => {
       },
     ]);
     expect(rows.map(({ rolloutId }) => rolloutId)).toEqual(['good', 'good', 'bad', 'bad', 'unrated', 'unrated']);
-    expect(leftOut).toEqual({ failed: 1, reward: 0, noConversation: 1 });
+    expect(leftOut).toEqual({ failed: 1, reward: 0, truncated: 0, noConversation: 1 });
     expect(problems).toMatchObject([{ reason: 'the call has no readable output messages' }]);
   });
 
@@ -101,7 +101,7 @@ describe('toSftRows', () => {
     const { rows, leftOut } = toSftRows(captured, { minReward: 1, agentMatch: /check/ });
     expect(toSftRows(captured, { minReward: 1, agentMatch: ['nobody', 'check'] }).rows).toEqual(rows);
     expect(rows.map(({ rolloutId, agentName }) => [rolloutId, agentName])).toEqual([['good', 'check']]);
-    expect(leftOut).toEqual({ failed: 1, reward: 3, noConversation: 0 });
+    expect(leftOut).toEqual({ failed: 1, reward: 3, truncated: 0, noConversation: 0 });
   });
 });
 

@@ -39,7 +39,7 @@ const asked = {
 const result = { role: 'tool', content: '3', tool_call_id: 'c1' };
 const answer = { role: 'assistant', content: 'three' };
 
-function call(input: readonly ChatMessage[], said: ChatMessage): void {
+function call(input: readonly ChatMessage[], said: ChatMessage, finishReason = 'stop'): void {
   requireRollout('the test').recorder.record({
     kind: 'model_call',
     name: 'chat',
@@ -48,6 +48,7 @@ function call(input: readonly ChatMessage[], said: ChatMessage): void {
       [attributeNames.agentNames]: ['adder'],
       [attributeNames.inputMessages]: JSON.stringify(input),
       [attributeNames.outputMessages]: JSON.stringify([said]),
+      [attributeNames.finishReasons]: [finishReason],
       [attributeNames.toolDefinitions]: JSON.stringify(tools),
     },
   });
@@ -69,7 +70,7 @@ async function captured() {
 async function linesOf(format: 'openai' | 'trl'): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const file = join(folder, `${format}.jsonl`);
   const found = await exportSft(await captured(), { file, format });
-  expect(found).toEqual({ rows: 1, leftOut: { failed: 1, reward: 0, noConversation: 0 }, problems: 0 });
+  expect(found).toEqual({ rows: 1, leftOut: { failed: 1, reward: 0, truncated: 0, noConversation: 0 }, problems: 0 });
   return (await readFile(file, 'utf8'))
     .trim()
     .split('\n')
@@ -111,6 +112,25 @@ it('writes what TRL reads: arguments as objects, and tools as one text', async (
 
 it('says which messages the agent said', async () => {
   expect(toSftRows(await captured()).rows.map(({ replies }) => replies)).toEqual([[4, 6]]);
+});
+
+it('leaves out rollouts with a reply that the token limit cut off, unless they are to be kept', async () => {
+  const { capture, exported } = captureInto();
+  await capture.run('whole', () => call(prompt, answer));
+  await capture.run('cut', () => {
+    call(prompt, { role: 'assistant', content: 'thr' }, 'length');
+    call([...prompt, { role: 'assistant', content: 'thr' }, { role: 'user', content: 'on' }], answer);
+  });
+  const file = join(folder, 'cut.jsonl');
+  const left = await exportSft(await exported(), { file });
+  expect(left).toMatchObject({ rows: 1, leftOut: { truncated: 1, noConversation: 0 } });
+  expect(await readFile(file, 'utf8')).not.toContain('"thr"');
+  const kept = await exportSft(await exported(), { file, truncated: 'keep' });
+  expect(kept).toMatchObject({ rows: 2, leftOut: { truncated: 0 } });
+  expect(await readFile(file, 'utf8')).toContain('"thr"');
+  expect(toSftRows(await exported(), { agentMatch: 'other' }).leftOut).toMatchObject({ truncated: 0 });
+  await expect(exportSft([], { file, truncated: 'train' as 'keep' })).rejects.toThrow('exportSft: truncated');
+  expect(() => toSftRows([], { truncated: 'train' as 'keep' })).toThrow('truncated');
 });
 
 it('refuses another format, and a file that cannot be written', async () => {

@@ -1,7 +1,16 @@
 /** The shapes of the replies of the routes, which the pages read. Everything is JSON. */
-import type { Attempt, JsonValue, Rollout } from '@agent-lightning/core';
-import type { Interval, RunConfig, StepMetrics, ToldFinding, ValidationMetrics, Verdict } from '@agent-lightning/run';
+import type { Attempt, JsonValue, MetricChart, Rollout } from '@agent-lightning/core';
+import type {
+  Interval,
+  RunConfig,
+  Spend,
+  StepMetrics,
+  ToldFinding,
+  ValidationMetrics,
+  Verdict,
+} from '@agent-lightning/run';
 import type { RolloutView } from '@agent-lightning/report';
+import type { Note, NoteContent } from './notes/note.ts';
 
 /**
  * The state of a run: `running` while a process trains in its directory, `ended` when it wrote how it ended, `stopped` when neither: it
@@ -52,8 +61,12 @@ export interface RunDetails extends RunSummary {
   readonly config: RunConfig;
   /** The ailments with their sentences, the first one found first. */
   readonly findings: readonly ToldFinding[];
-  readonly verdict?: Verdict & { readonly step: number };
+  readonly verdict?: Verdict & { readonly step: number; readonly sentence: string };
   readonly validationBefore?: ValidationMetrics;
+  /** The charts that the algorithm draws of its own figures. */
+  readonly charts: readonly MetricChart[];
+  /** What the run has spent; absent where only a policy was asked and nothing is limited, and before the run has ended. */
+  readonly spend?: Spend;
 }
 
 /** The reply of `/api/runs/:run/metrics`: lines in order of their steps. */
@@ -82,6 +95,12 @@ export interface RolloutEntry {
   readonly createdAtMs: number;
   /** From enqueueing to the end. */
   readonly seconds?: number;
+  /** The id of the prompts that it was run with, where a search over prompts ran it. */
+  readonly prompts?: string;
+  /** The number of its task, training or held-out, where the run wrote it down. */
+  readonly taskNumber?: number;
+  /** The reader's note; absent where there is none, and in the index. */
+  readonly note?: NoteContent;
 }
 
 /** The reply of `/api/runs/:run/rollouts`. */
@@ -130,6 +149,8 @@ export interface RolloutDetails {
   readonly problems: readonly string[];
   readonly calls: number;
   readonly untrainable: readonly { readonly spanId: string; readonly agentName: string; readonly reason: string }[];
+  /** The reader's note; absent where there is none. */
+  readonly note?: Note;
 }
 
 /** One dimension of a reward as it was written. */
@@ -164,6 +185,8 @@ export interface TokenSample {
   readonly mask: readonly number[];
   /** Nats; 0 where the mask is 0. */
   readonly logprobs: readonly number[];
+  /** The trainer's log-probabilities when the sample was first trained on, in nats; absent where the run did not keep them. */
+  readonly trainerLogprobs?: readonly number[];
   /** Absent where the advantages are not known. */
   readonly advantages?: readonly number[];
 }
@@ -200,6 +223,72 @@ export interface GroupDetails {
   readonly rollouts: readonly RolloutView[];
   /** The number of entries with which all rollouts begin alike. */
   readonly common: number;
+  /** The rollouts of the group that a snapshot left out; absent where all are there. */
+  readonly missing?: number;
+}
+
+/** A rollout in a few words. */
+export interface ToldRollout {
+  readonly id: string;
+  readonly task: string;
+  readonly reward?: number;
+  readonly failure?: string;
+  /** The sentence of its failure. */
+  readonly message?: string;
+  /** What the model said last; absent where no call was written down. */
+  readonly said?: string;
+}
+
+/** The reply of `/api/runs/:run/examples`: a few rollouts that tell most, and what the model said in them. */
+export interface RunExamples {
+  /** The training rollouts that failed, by code and by who caused it, the most frequent first. */
+  readonly failures: readonly {
+    readonly code: string;
+    readonly kind: NonNullable<RolloutEntry['failureKind']>;
+    readonly count: number;
+    /** The newest ones. */
+    readonly items: readonly ToldRollout[];
+  }[];
+  /** The newest step with training rollouts that ended, each group of it among the first. */
+  readonly lastStep?: { readonly step: number; readonly total: number; readonly items: readonly ToldRollout[] };
+  /** Held-out tasks of the first and the last validation: first those whose reward rose, then those where it fell. */
+  readonly heldOut: readonly {
+    readonly steps: readonly [first: number, last: number];
+    readonly before: ToldRollout;
+    readonly after: ToldRollout;
+  }[];
+  /** The rollouts that the run keeps with the advantages with which they were trained. */
+  readonly kept: readonly { readonly step: number; readonly items: readonly ToldRollout[] }[];
+}
+
+/** A run in one file: replies of the routes as they were when it was written. */
+export interface Snapshot {
+  readonly madeAt: string;
+  /** The name of the run. */
+  readonly run: string;
+  /** Says which rollouts are in the file, and why. */
+  readonly chosen: readonly string[];
+  /** Rollouts for the lists, the newest first. */
+  readonly entries: readonly RolloutEntry[];
+  /** The notes of the run's readers. */
+  readonly notes: readonly Note[];
+  /** The failure reward of each step, by which groups are described. */
+  readonly failureRewards: Readonly<Record<string, number>>;
+  /** Replies by their paths. */
+  readonly replies: Readonly<Record<string, object>>;
+}
+
+/** The reply of `/api/runs/:run/notes`: the notes of a run, the newest first. */
+export interface NoteList {
+  readonly notes: readonly Note[];
+}
+
+/** The reply of `/api/access`. */
+export interface Access {
+  /** True for a request with the admin key, which may write notes. */
+  readonly canWrite: boolean;
+  /** True when the dashboard was started with an admin key. */
+  readonly hasKey: boolean;
 }
 
 /** An error of a route. */

@@ -1,4 +1,5 @@
 import { check, type LightningStore } from '@agent-lightning/core';
+import { checkAdminKey } from './http/admin-key.ts';
 import { serve } from './http/serve.ts';
 import { findRunPlace } from './runs/find-runs.ts';
 import { DirectoryShelf, StoreShelf, type RunShelf } from './runs/run-shelf.ts';
@@ -11,6 +12,11 @@ export interface DashboardOptions {
   readonly source: string | { readonly store: LightningStore; readonly title: string };
   /** Chooses the port on the loopback, 0 for any free one. @default 0 */
   readonly port?: number;
+  /**
+   * Lets requests with `authorization: Bearer KEY` write a reader's notes into the run directory; at least 32 characters. The pages take
+   * it from the address that they are opened by, `URL/#key=KEY`. @default none: nothing can be written
+   */
+  readonly adminKey?: string;
 }
 
 /** A dashboard that is served. */
@@ -22,17 +28,19 @@ export interface Dashboard {
 }
 
 /**
- * Serves pages that show runs, to browsers on this machine only. Everything is read, nothing is written; a run may go on meanwhile.
+ * Serves pages that show runs, to browsers on this machine only. Nothing is written but a reader's notes, and those with the admin key only;
+ * a run may go on meanwhile.
  * @throws {ConfigurationError} `option-invalid` for a source that is not there, and a port that is taken
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
-  check.knownOptions('startDashboard', options, { source: true, port: true });
+  check.knownOptions('startDashboard', options, { source: true, port: true, adminKey: true });
   const { source, port = 0 } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw check.optionInvalid('port', port, 'a whole number from 0 to 65535');
+  const adminKey = checkAdminKey(options.adminKey);
   const shelf = openShelf(source);
   try {
-    const listening = await serve(shelf, port);
+    const listening = await serve(shelf, port, adminKey);
     return {
       url: listening.url,
       close: async () => {

@@ -214,6 +214,48 @@ describe('the rollouts', () => {
     expect(await rewards()).toEqual([0.25]);
   });
 
+  it('show late rewards of a store alone, which has no steps, without being opened again', async () => {
+    const store = new MemoryStore({ watchdogIntervalMs: 0 });
+    await runStep(store, 1, [[1, 0]]);
+    const url = await start({ store, title: 'memory' });
+    const rewards = async (): Promise<readonly (number | undefined)[]> =>
+      (await ask<RolloutPage>(url, '/api/runs/store/rollouts?order=oldest')).items.map(({ reward }) => reward);
+    expect(await rewards()).toEqual([1, 0]);
+    const reader = (await fetch(`${url}/api/events?run=store`)).body!.pipeThrough(new TextDecoderStream()).getReader();
+    await reader.read();
+    await store.addReward('run.s1.g0.k1', rewardSpan(0.75));
+    let text = '';
+    while (!text.includes('event: rollouts')) text += (await reader.read()).value ?? '';
+    await reader.cancel();
+    expect(await rewards()).toEqual([1, 0.75]);
+    await store.close();
+  });
+
+  it('are read again for late rewards page by page, and only where the store has more spans', async () => {
+    const store = new MemoryStore({ watchdogIntervalMs: 0 });
+    await runStep(store, 1, [[1, 0, undefined]]);
+    const index = new RolloutIndex(store);
+    await index.whenComplete();
+    await index.lookForLateRewards();
+    const version = index.version;
+    const query = store.queryRollouts.bind(store);
+    let queries = 0;
+    store.queryRollouts = async (...given) => {
+      queries += 1;
+      return await query(...given);
+    };
+    await index.lookForLateRewards();
+    expect([index.version, queries]).toEqual([version, 0]);
+    await store.addReward('run.s1.g0.k0', rewardSpan(0.5));
+    await index.lookForLateRewards();
+    expect([index.version, queries]).toEqual([version + 1, 1]);
+    expect(index.entries().map(({ reward }) => reward)).toEqual([undefined, 0, 0.5]);
+    await index.lookForLateRewards();
+    expect(queries).toBe(1); // the whole store has been looked through
+    await index.close();
+    await store.close();
+  });
+
   it('are read again after a read that failed', async () => {
     const store = new MemoryStore({ watchdogIntervalMs: 0 });
     await runStep(store, 1, [[1, 0]]);
@@ -320,7 +362,14 @@ describe('the tokens of a rollout', () => {
     const run = await reopen(directory);
     const segments = [{ agentName: 'w', callIndex: 0, policyVersion: 3, start: 1, end: 3, advantage: 0.75 }];
     const samples = [
-      { tokens: [1, 5, 2], texts: ['<s>', 'five', '</s>'], lossMask: [0, 1, 1], logprobs: [0, -1, -2], segments },
+      {
+        tokens: [1, 5, 2],
+        texts: ['<s>', 'five', '</s>'],
+        lossMask: [0, 1, 1],
+        logprobs: [0, -1, -2],
+        trainerLogprobs: [0, -1, -1.5],
+        segments,
+      },
     ];
     await run.writeFile(
       JSON.stringify({
@@ -334,7 +383,14 @@ describe('the tokens of a rollout', () => {
     const url = await start(directory);
     expect(await ask(url, '/api/runs/a/rollouts/run.s1.g0.k0/tokens')).toMatchObject({
       advantages: 'recorded',
-      samples: [{ advantages: [0, 0.75, 0.75], texts: ['<s>', 'five', '</s>'], policyVersions: [3] }],
+      samples: [
+        {
+          advantages: [0, 0.75, 0.75],
+          texts: ['<s>', 'five', '</s>'],
+          policyVersions: [3],
+          trainerLogprobs: [0, -1, -1.5],
+        },
+      ],
     });
     const other = await ask<TokenDetails>(url, '/api/runs/a/rollouts/run.s1.g0.k1/tokens');
     expect(other).toMatchObject({ advantages: 'computed', texts: 'excerpts' });

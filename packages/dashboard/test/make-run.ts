@@ -12,18 +12,21 @@ import {
 } from '@agent-lightning/core';
 import { createStepMetrics, FailureScoring, summariseRewards, type RunConfig } from '@agent-lightning/run';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
-import { afterEach } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 
 const folders: string[] = [];
+const keptFolders: string[] = [];
 
-afterEach(async () => {
-  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
-});
+const removeAll = async (list: string[]): Promise<void> => {
+  for (const folder of list.splice(0)) await rm(folder, { recursive: true, force: true });
+};
+afterEach(async () => await removeAll(folders));
+afterAll(async () => await removeAll(keptFolders));
 
-/** Makes a folder that is removed after the test. */
-export async function createFolder(): Promise<string> {
+/** Makes a folder that is removed after the test, or after all tests of the file. */
+export async function createFolder(life: 'test' | 'kept' = 'test'): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'dashboard-test-'));
-  folders.push(folder);
+  (life === 'test' ? folders : keptFolders).push(folder);
   return folder;
 }
 

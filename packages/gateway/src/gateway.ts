@@ -33,6 +33,12 @@ import { shownUrl } from './http/shown-url.ts';
 import { probeEndpoint } from './upstream/probe.ts';
 import { findDialect } from './dialects/dialects.ts';
 
+/** The options that the server has in which a gateway is mounted. */
+const serversOptions = ['host', 'port', 'maxConnections', 'publicUrl', 'allowedHosts', 'adminKey'] as const;
+
+/** The options of a gateway without a port of its own. */
+export type MountOptions = Omit<GatewayOptions, (typeof serversOptions)[number]>;
+
 /**
  * Serves agents' model calls from the policy: each attempt has its own URL and key, and every call is captured token by token
  * under the policy version that answered it.
@@ -49,6 +55,8 @@ export class Gateway implements ModelGateway {
   readonly #staleness: StalenessRule;
   readonly #statistics = new StatisticsCounter();
   #listener: Listener | undefined;
+  /** Where agents reach a gateway without a port of its own, and what makes their keys there. */
+  #mounted: { readonly url: string; readonly mintKey: (lease: Claim['lease']) => string } | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(options: ResolvedGatewayOptions) {
@@ -88,21 +96,46 @@ export class Gateway implements ModelGateway {
     const gateway = new Gateway(resolveGatewayOptions(options));
     const { host, port, allowedHosts, maxConnections } = gateway.#options;
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
-      respond(response, gateway.#handle(request, response), {
-        errorBody: findDialect(request.url)?.errorBody,
-        onError: (error) => gateway.#onRejected(request, error),
-      });
+      void gateway.#respond(request, response, gateway.#handle(request, response));
     gateway.#listener = await listen({ host, port, allowedHosts, maxConnections, handle });
     return gateway;
   }
 
+  /** Makes a gateway without a port of its own, for `startServer({ store, gateway })`. @throws {ConfigurationError} `option-invalid` */
+  static mount(options: MountOptions): Gateway {
+    for (const name of serversOptions)
+      if (name in options)
+        throw check.optionInvalid(`Gateway.mount: ${name}`, 'a value', 'left out: the server in which it is mounted has it');
+    return new Gateway(resolveGatewayOptions(options));
+  }
+
+  /** Takes the address at which agents reach a mounted gateway, and what makes their keys. */
+  serveAt(url: string, mintKey: (lease: Claim['lease']) => string): void {
+    this.#mounted = { url, mintKey };
+  }
+
+  /** Answers a request that the server gets in which this gateway is mounted. @param isAdmitted true when the server has checked that this caller may ask the operator's routes */
+  answer(request: IncomingMessage, response: ServerResponse, isAdmitted: boolean): Promise<void> {
+    return this.#respond(request, response, this.#answerPath(request, response, isAdmitted));
+  }
+
   /** Returns the gateway's own address, such as `http://127.0.0.1:4321`, without a slash at the end. */
   get url(): string {
-    return (this.#options.publicUrl?.href ?? this.#listener?.url ?? '').replace(/\/+$/u, '');
+    return (this.#options.publicUrl?.href ?? this.#mounted?.url ?? this.#listener?.url ?? '').replace(/\/+$/u, '');
   }
 
   get statistics(): GatewayStatistics {
     return this.#statistics.toStatistics(this.#pool.absent.length, this.#calls.reader.counts);
+  }
+
+  /** Returns the metrics in the text format of Prometheus. */
+  formatMetrics(): string {
+    return formatMetrics(this.statistics, {
+      callsInFlight: this.#gate.inFlight,
+      openAttempts: this.#attempts.size,
+      heldBytes: this.#calls.bodies.heldBytes,
+      waitingRequests: this.#calls.bodies.waiting,
+    });
   }
 
   /** Tells whether new calls are held or sent away. */
@@ -157,7 +190,8 @@ export class Gateway implements ModelGateway {
     checkClaim('openAttempt', claim, ['rollout', 'attempt', 'lease']);
     const { rolloutId, attemptId } = claim.attempt;
     const { temperature, maxTokens } = this.#options.sampling[claim.rollout.mode];
-    const apiKey = this.#attempts.open(claim);
+    const mounted = this.#mounted;
+    const apiKey = this.#attempts.open(claim, mounted && (() => mounted.mintKey(claim.lease)));
     this.#log.info('attempt-opened', { rollout_id: rolloutId, attempt_id: attemptId, mode: claim.rollout.mode });
     return {
       apiKey,
@@ -229,12 +263,23 @@ export class Gateway implements ModelGateway {
     this.#log.warn('rejected', { method: request.method, path, status, code, param });
   }
 
+  #respond(request: IncomingMessage, response: ServerResponse, work: Promise<void>): Promise<void> {
+    return respond(response, work, {
+      errorBody: findDialect(request.url)?.errorBody,
+      onError: (error) => this.#onRejected(request, error),
+    });
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     checkHost(request, (host) => this.#listener?.isKnownHost(host) ?? false);
+    return await this.#answerPath(request, response, false);
+  }
+
+  async #answerPath(request: IncomingMessage, response: ServerResponse, isAdmitted: boolean): Promise<void> {
     const path = pathOf(request);
     const at = parseAttemptPath(path);
     if (at !== undefined) return answerAttempt(this.#calls, this.#attempts, at, request, response);
-    if (path.startsWith('/admin/')) return answerAdmin(this.#admin(), path, request, response);
+    if (path.startsWith('/admin/')) return answerAdmin(this.#admin(isAdmitted), path, request, response);
     if (path === '/health') {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json({
@@ -247,11 +292,12 @@ export class Gateway implements ModelGateway {
     throw unknownPath(path, '/health, /metrics, /admin and the URLs of attempts');
   }
 
-  #admin(): AdminSurface {
+  #admin(isAdmitted: boolean): AdminSurface {
     const { adminKey, limits, serving } = this.#options;
     return {
       instance: this.#instance,
       adminKey,
+      isAdmitted,
       limits,
       upstreams: serving.upstreams,
       trust: (request) => this.#listener?.trust(request),
@@ -272,12 +318,7 @@ export class Gateway implements ModelGateway {
   #answerMetrics(request: IncomingMessage, response: ServerResponse): void {
     expectMethod(request, 'GET');
     if (this.#options.adminKey !== undefined) checkAdminKey(this.#options.adminKey, request);
-    const text = formatMetrics(this.statistics, {
-      callsInFlight: this.#gate.inFlight,
-      openAttempts: this.#attempts.size,
-      heldBytes: this.#calls.bodies.heldBytes,
-      waitingRequests: this.#calls.bodies.waiting,
-    });
+    const text = this.formatMetrics();
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
   }
 }

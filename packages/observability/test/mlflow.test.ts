@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { MetricLog, mlflow, type MetricRun, type MlflowOptions } from '../src/index.ts';
 import { startMlflowServer, type MlflowServer } from './mlflow-server.ts';
@@ -78,6 +80,21 @@ it('gets, when it is back, the steps of an outage', async () => {
   await log.end('completed');
   const rewards = server.runs[0]!.history.filter(({ key }) => key === 'reward/mean');
   expect(rewards.map(({ step }) => step)).toEqual([1, 2]);
+});
+
+it('is given up for a step when it does not answer in time, and the time can be chosen', async () => {
+  const silent = createServer((socket) => void socket.on('error', () => {}).resume()).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const { log, lines } = openLog({ url, requestTimeoutMs: 1 });
+  log.begin([]);
+  log.add(line(1));
+  await log.end('completed');
+  expect(lines.join('\n')).toMatch(/cannot be reached for experiments\/get-by-name: .*timeout/);
+  expect(lines.at(-1)).toContain('has not taken the metrics of 1 step');
+  silent.close();
+  await once(silent, 'close');
+  expect(() => mlflow({ url, requestTimeoutMs: 0 })).toThrow('mlflow: requestTimeoutMs');
 });
 
 it('gets all options, also after an outage between two requests with them', async () => {

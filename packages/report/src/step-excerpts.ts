@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { RolloutExcerpt } from '@agent-lightning/core';
 import type { RunDirectory } from '@agent-lightning/run';
-import type { ReportContext } from './report-data.ts';
 
 /** A few rollouts of one step. */
 export interface StepExcerpt {
@@ -10,7 +9,8 @@ export interface StepExcerpt {
   readonly rollouts: readonly RolloutExcerpt[];
 }
 
-type TokenTexts = ReportContext['tokenTexts'];
+/** Returns the text of each token; undefined where the backend cannot. */
+export type TokenTexts = ((tokens: Int32Array) => Promise<readonly string[]>) | undefined;
 
 /** Keeps a few rollouts of the first and of the newest step for the report. */
 export class StepExcerpts {
@@ -22,7 +22,7 @@ export class StepExcerpts {
   }
 
   /** Takes the excerpt of a step that is done; the first step's is written to its file at once, the newest one's by `flush`. */
-  async keep(excerpt: StepExcerpt, { tokenTexts }: Pick<ReportContext, 'tokenTexts'>): Promise<void> {
+  async keep(excerpt: StepExcerpt, tokenTexts: TokenTexts): Promise<void> {
     if (excerpt.rollouts.length === 0) return;
     if (existsSync(this.#pathOf('first')) && excerpt.step > 1) {
       this.#last = excerpt;
@@ -32,7 +32,7 @@ export class StepExcerpts {
   }
 
   /** Writes the newest step's excerpt, with the texts of its tokens. */
-  async flush({ tokenTexts }: Pick<ReportContext, 'tokenTexts'>): Promise<void> {
+  async flush(tokenTexts: TokenTexts): Promise<void> {
     if (this.#last === undefined) return;
     await this.#write('last', await withTexts(this.#last, tokenTexts));
   }

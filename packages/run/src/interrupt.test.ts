@@ -48,6 +48,7 @@ describe('Interrupt', () => {
     expect(interrupt.signal.aborted).toBe(true);
     expect(reasons).toEqual(['the signal was aborted']);
     expect(createInterrupt({ signal: abort.signal }).interrupt.signal.aborted).toBe(true);
+    expect(createInterrupt({ signal: AbortSignal.abort('SIGTERM') }).reasons).toEqual(['SIGTERM']);
   });
 
   it('leaves no listener behind', () => {

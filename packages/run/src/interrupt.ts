@@ -20,7 +20,7 @@ export class Interrupt {
   readonly #now: () => number;
   #firstAtMs: number | undefined;
   readonly #onSignal = (signal: NodeJS.Signals): void => this.#receive(signal);
-  readonly #onAbort = (): void => this.#interrupt('the signal was aborted');
+  readonly #onAbort = (): void => this.#interrupt(this.#describeAbort());
 
   constructor(options: InterruptOptions) {
     this.#options = options;
@@ -45,6 +45,12 @@ export class Interrupt {
       this.dispose();
       process.kill(process.pid, signal);
     }
+  }
+
+  /** Returns the reason of the user's signal where it is a text, such as the name of a signal of the system. */
+  #describeAbort(): string {
+    const reason: unknown = this.#options.signal?.reason;
+    return typeof reason === 'string' ? reason : 'the signal was aborted';
   }
 
   #interrupt(reason: string): void {

@@ -47,7 +47,7 @@ export interface SessionOptions<Task> {
   readonly calls?: Readonly<Partial<CallOptions>>;
   readonly seed: number;
   readonly runId: string;
-  /** Rollouts that run at once. */
+  /** Rollouts that run at once; with 0, runners elsewhere run them all. */
   readonly runners: number;
   readonly attemptTimeoutMs: number;
   readonly hooks: RunnerHooks;
@@ -64,7 +64,8 @@ interface SessionParts<Task> {
   readonly runId: string;
   readonly store: LightningStore;
   readonly gateway: TrainingGateway | undefined;
-  readonly runner: Runner<Task>;
+  /** Undefined where runners elsewhere run the rollouts. */
+  readonly runner: Runner<Task> | undefined;
   readonly load: RunnerLoad;
   readonly failure: AbortController;
   readonly closers: readonly (() => Promise<void>)[];
@@ -81,7 +82,7 @@ export class Session<Task> {
   readonly load: RunnerLoad;
   /** Aborts, with the reason, when the runner cannot go on. */
   readonly failed: AbortSignal;
-  readonly #runner: Runner<Task>;
+  readonly #runner: Runner<Task> | undefined;
   readonly #failure: AbortController;
   #running: Promise<unknown> | undefined;
   readonly #closers: readonly (() => Promise<void>)[];
@@ -99,7 +100,7 @@ export class Session<Task> {
 
   /** Starts the runner. Call it after a version is published and the rollouts of an earlier process are cancelled. */
   start(): void {
-    this.#running = this.#runner.run().catch((error: unknown) => this.#failure.abort(error));
+    this.#running = this.#runner?.run().catch((error: unknown) => this.#failure.abort(error));
   }
 
   /** Opens the store and the gateway that the options do not give; closes them again when something fails. */
@@ -119,20 +120,11 @@ export class Session<Task> {
       const gateway = options.gateway ?? (options.hasPolicy ? await startGateway(store, options) : undefined);
       if (gateway !== undefined && options.gateway === undefined) closers.unshift(() => gateway.close());
       const load = new RunnerLoad(options.runners);
-      const runner = new Runner({
-        store,
-        ...(gateway === undefined ? {} : { gateway }),
-        rollout: load.count(options.rollout),
-        concurrency: options.runners,
-        attemptTimeoutMs: options.attemptTimeoutMs,
-        runId: options.runId,
-        hooks: options.hooks,
-        ...(options.openTelemetry === undefined ? {} : { openTelemetry: options.openTelemetry }),
-        onError: (error) => {
-          if (isStoreLost(error)) failure.abort(error);
-          else outages.report(error);
-        },
-      });
+      const onError = (error: unknown): void => {
+        if (isStoreLost(error)) failure.abort(error);
+        else outages.report(error);
+      };
+      const runner = options.runners === 0 ? undefined : openRunner(options, { store, gateway, load, onError });
       return new Session({
         runId: options.runId,
         store: outages.outlastStore(store),
@@ -158,6 +150,12 @@ export class Session<Task> {
     return (await this.store.getResources(nameInRun(this.#runId, resourcesId)))?.resources;
   }
 
+  /** The address of the gateway, where it has one. */
+  get gatewayUrl(): string | undefined {
+    const { url } = (this.gateway ?? {}) as { readonly url?: unknown };
+    return typeof url === 'string' ? url : undefined;
+  }
+
   /** Returns the model calls that the gateway answers now; none where it does not tell. */
   openCalls(): ReturnType<NonNullable<TrainingGateway['openCalls']>> {
     return this.gateway?.openCalls?.() ?? [];
@@ -170,7 +168,7 @@ export class Session<Task> {
 
   /** Stops the runner, aborting the rollouts that still run. */
   async stop(): Promise<void> {
-    await this.#runner.stop({ abort: true });
+    await this.#runner?.stop({ abort: true });
     await this.#running;
   }
 
@@ -181,6 +179,27 @@ export class Session<Task> {
     for (const close of this.#closers) await close().catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw failures[0];
   }
+}
+
+interface RunnerParts {
+  readonly store: LightningStore;
+  readonly gateway: TrainingGateway | undefined;
+  readonly load: RunnerLoad;
+  readonly onError: (error: unknown) => void;
+}
+
+function openRunner<Task>(options: SessionOptions<Task>, { store, gateway, load, onError }: RunnerParts): Runner<Task> {
+  return new Runner({
+    store,
+    ...(gateway === undefined ? {} : { gateway }),
+    rollout: load.count(options.rollout),
+    concurrency: options.runners,
+    attemptTimeoutMs: options.attemptTimeoutMs,
+    runId: options.runId,
+    hooks: options.hooks,
+    ...(options.openTelemetry === undefined ? {} : { openTelemetry: options.openTelemetry }),
+    onError,
+  });
 }
 
 async function startGateway<Task>(store: LightningStore, options: SessionOptions<Task>): Promise<Gateway> {

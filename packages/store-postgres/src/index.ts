@@ -1,2 +1,7 @@
 // the store for many machines
-export { openPostgresStore, type PostgresStore, type PostgresStoreOptions } from './postgres-store.ts';
+export {
+  openPostgresStore,
+  readPostgresSchemaVersion,
+  type PostgresStore,
+  type PostgresStoreOptions,
+} from './postgres-store.ts';

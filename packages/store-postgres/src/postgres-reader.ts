@@ -197,27 +197,26 @@ export class PostgresReader implements RecordReader {
   }
 
   async readStatistics(): Promise<StoreStatistics> {
-    // Sequence ids have no gaps, so that the last one counts the spans of a rollout.
-    const rollouts = await this.transaction.query(
-      'SELECT status, count(*) AS total, sum(last_sequence_id)::bigint AS spans, sum(token_count)::bigint AS tokens FROM rollouts GROUP BY status',
-    );
-    const attempts = await this.transaction.query('SELECT status, count(*) AS total FROM attempts GROUP BY status');
+    const rows = await this.transaction.query('SELECT name, sum(total)::bigint AS total FROM counts GROUP BY name');
+    const counts = new Map(rows.map((row) => [row['name'] as string, row['total'] as number]));
     const [resources] = await this.transaction.query('SELECT count(*) AS total FROM resources');
-    const sum = (column: string): number => rollouts.reduce((total, row) => total + (row[column] as number), 0);
     return {
-      rollouts: { ...zeroes(Object.keys(rolloutTransitions) as RolloutStatus[]), ...totals(rollouts) },
-      attempts: { ...zeroes(Object.keys(attemptTransitions) as AttemptStatus[]), ...totals(attempts) },
-      spans: sum('spans'),
-      tokens: sum('tokens'),
+      rollouts: countsOf(counts, 'rollouts', Object.keys(rolloutTransitions) as RolloutStatus[]),
+      attempts: countsOf(counts, 'attempts', Object.keys(attemptTransitions) as AttemptStatus[]),
+      spans: counts.get('spans') ?? 0,
+      tokens: counts.get('tokens') ?? 0,
       resources: resources?.['total'] as number,
     };
   }
 }
 
-function zeroes<Status extends string>(statuses: readonly Status[]): Record<Status, number> {
-  return Object.fromEntries(statuses.map((status) => [status, 0])) as Record<Status, number>;
-}
-
-function totals(rows: readonly Readonly<Record<string, unknown>>[]): Record<string, number> {
-  return Object.fromEntries(rows.map((row) => [row['status'] as string, row['total'] as number]));
+function countsOf<Status extends string>(
+  counts: ReadonlyMap<string, number>,
+  table: string,
+  statuses: readonly Status[],
+): Record<Status, number> {
+  return Object.fromEntries(statuses.map((status) => [status, counts.get(`${table}:${status}`) ?? 0])) as Record<
+    Status,
+    number
+  >;
 }

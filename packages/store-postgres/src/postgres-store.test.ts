@@ -5,7 +5,13 @@ import { LightningError, type Claim, type LightningStore } from '@agent-lightnin
 import { startPostgres, type PostgresServer } from '@agent-lightning/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { dropSchema, freshSchema, runSql } from '../test/schemas.ts';
-import { openPostgresStore, type PostgresStore, type PostgresStoreOptions } from './index.ts';
+import {
+  openPostgresStore,
+  readPostgresSchemaVersion,
+  type PostgresStore,
+  type PostgresStoreOptions,
+} from './index.ts';
+import { schemaVersion } from './schema.ts';
 
 let server: PostgresServer;
 let schema: string;
@@ -86,6 +92,15 @@ describe('opening', () => {
       await runSql(server.url, `SELECT count(*)::int AS tables FROM pg_tables WHERE schemaname = '${other}'`),
     ).toEqual([{ tables: 1 }]);
     await dropSchema(server.url, other);
+  });
+
+  it('can be told from nothing before, which looking leaves as it is', async () => {
+    const look = () => readPostgresSchemaVersion({ connection: server.url, schema });
+    expect([await look(), await look()]).toEqual([undefined, undefined]);
+    await (await open()).close();
+    expect(await look()).toBe(schemaVersion);
+    await runSql(server.url, `UPDATE "${schema}".settings SET value = '99' WHERE name = 'schema_version'`);
+    expect(await errorOf(look())).toMatchObject({ code: 'store-schema' });
   });
 
   it('names what keeps it from connecting, without the password', async () => {

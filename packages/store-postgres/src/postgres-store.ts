@@ -1,8 +1,10 @@
 import { check, ConfigurationError } from '@agent-lightning/core';
 import { RecordStore, storeOptionNames, type StoreOptions } from '@agent-lightning/store';
 import type { ClientConfig } from 'pg';
-import type { ConnectionsOptions } from './connections.ts';
+import { Connections, type ConnectionsOptions } from './connections.ts';
 import { PostgresDatabase } from './postgres-database.ts';
+import { readStoreVersion } from './schema.ts';
+import { ServerClock } from './server-clock.ts';
 
 export interface PostgresStoreOptions extends StoreOptions {
   /** A URL such as `postgres://user:password@host:5432/database`, or pg's own options of one client. */
@@ -45,6 +47,25 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   } catch (error) {
     await database.close();
     throw error;
+  }
+}
+
+/**
+ * Reads the version of a store's schema, and creates and changes nothing; undefined where there is no store.
+ * @throws StoreError `store-schema` for a newer schema or another program's, `store-unavailable`
+ */
+export async function readPostgresSchemaVersion(
+  options: Pick<PostgresStoreOptions, 'connection' | 'schema' | 'reconnectMs'>,
+): Promise<number | undefined> {
+  const resolved = resolveOptions(options);
+  const connections = new Connections(resolved, new ServerClock());
+  try {
+    return await connections.retry(async () => {
+      const client = await connections.connect();
+      return await readStoreVersion(client, resolved.schema).finally(() => client.end());
+    });
+  } finally {
+    await connections.close();
   }
 }
 

@@ -216,13 +216,23 @@ export class PostgresWriter extends PostgresReader implements RecordWriter {
     return rows.map((row) => row['rollout_id'] as string);
   }
 
-  async deleteRun(runId: string): Promise<number> {
+  deleteRun(runId: string): Promise<number> {
+    // Final rollouts only: one that was added meanwhile is not of the run that is deleted here.
+    return this.#deleteRollouts(`run_id = $1 AND status IN ('succeeded', 'failed', 'cancelled')`, [runId]);
+  }
+
+  deleteEnded(endedMs: number, limit: number): Promise<number> {
+    const chosen = `SELECT ordinal FROM rollouts WHERE ended_at_ms IS NOT NULL AND ended_at_ms <= $1
+      ORDER BY ended_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED`;
+    return this.#deleteRollouts(`ordinal = ANY(ARRAY(${chosen}))`, [endedMs, limit]);
+  }
+
+  async #deleteRollouts(condition: string, values: readonly unknown[]): Promise<number> {
     this.send();
     this.#hasSent = true;
-    // Final rollouts only: one that was added meanwhile is not of the run that is deleted here.
     const gone = await this.transaction.query(
-      `DELETE FROM rollouts WHERE run_id = $1 AND status IN ('succeeded', 'failed', 'cancelled') RETURNING ordinal, rollout_id`,
-      [runId],
+      `DELETE FROM rollouts WHERE ${condition} RETURNING ordinal, rollout_id`,
+      values,
     );
     const ordinals = gone.map((row) => row['ordinal']);
     for (const table of ['tokens', 'spans', 'attempts', 'tasks'])

@@ -47,3 +47,21 @@ it('leaves the schema as it was when a step fails', async () => {
   await store.close();
   await dropSchema(server.url, schema);
 });
+
+it('counts what an older schema holds when it migrates it, and the same after folding', async () => {
+  const schema = freshSchema();
+  await migrateTo(schema, migrations.slice(0, 1));
+  await runSql(
+    server.url,
+    `INSERT INTO "${schema}".rollouts (ordinal, rollout_id, status, mode, queue, priority, attempt_count, last_sequence_id, token_count, created_at_ms, available_at_ms)
+     VALUES (1, 'a', 'failed', 'train', 'default', 0, 0, 3, 40, 1, 1), (2, 'b', 'failed', 'train', 'default', 0, 0, 1, 2, 1, 1);
+     UPDATE "${schema}".positions SET rollout = 2`,
+  );
+  const store = await openPostgresStore({ connection: server.url, schema });
+  // Each call is a few counted statements: among 1,500 some fold for all but certain.
+  for (let round = 0; round < 15; round++)
+    await Promise.all(Array.from({ length: 100 }, () => store.enqueue([{ input: 1 }])));
+  expect(await store.statistics()).toMatchObject({ rollouts: { failed: 2, queuing: 1_500 }, spans: 4, tokens: 42 });
+  await store.close();
+  await dropSchema(server.url, schema);
+});

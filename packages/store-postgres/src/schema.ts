@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { StoreError } from '@agent-lightning/core';
 import type { ClientBase } from 'pg';
 
+/** The share of the counted statements after which `counts` is folded. */
+const foldedShare = 0.002;
+
 /**
  * Each entry brings the schema from the version of its index to the next. Never edit one that was released: add another.
  *
@@ -97,7 +100,53 @@ export const migrations: readonly string[] = [
   INSERT INTO watchdog DEFAULT VALUES;
   CREATE SEQUENCE fencing_tokens INCREMENT 10000;
   `,
+  countedTables(),
+  'CREATE INDEX rollouts_ended ON rollouts (ended_at_ms) WHERE ended_at_ms IS NOT NULL',
 ];
+
+/**
+ * Makes triggers count the records by status in the transaction that changes them. Each statement adds its differences as records of
+ * `counts`, so that transactions do not wait for each other; the sum of the records of a name is its count. Once in a while the
+ * records that nobody else holds are folded into one for each name: `statistics` reads some thousands of them at the most.
+ */
+function countedTables(): string {
+  const rolloutCounts = (table: string, sign: string): string =>
+    `SELECT 'rollouts:' || status AS name, ${sign}1 AS change FROM ${table}
+    UNION ALL SELECT 'spans', ${sign}last_sequence_id FROM ${table}
+    UNION ALL SELECT 'tokens', ${sign}token_count FROM ${table}`;
+  const attemptCounts = (table: string, sign: string): string =>
+    `SELECT 'attempts:' || status AS name, ${sign}1 AS change FROM ${table}`;
+  return `
+  CREATE TABLE counts (name text NOT NULL, total bigint NOT NULL);
+  ${countedTable('rollouts', rolloutCounts)}
+  ${countedTable('attempts', attemptCounts)}
+  INSERT INTO counts SELECT name, sum(change) FROM (
+    ${rolloutCounts('rollouts', '')} UNION ALL ${attemptCounts('attempts', '')}) changes GROUP BY name;
+  `;
+}
+
+function countedTable(table: string, counts: (rows: string, sign: string) => string): string {
+  const count = (changes: string): string =>
+    `INSERT INTO counts SELECT name, sum(change) FROM (${changes}) changes GROUP BY name HAVING sum(change) <> 0;`;
+  return `
+  CREATE FUNCTION count_${table}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
+    IF TG_OP = 'INSERT' THEN ${count(counts('after_rows', ''))}
+    ELSIF TG_OP = 'DELETE' THEN ${count(counts('before_rows', '-'))}
+    ELSE ${count(`${counts('after_rows', '')} UNION ALL ${counts('before_rows', '-')}`)}
+    END IF;
+    IF random() < ${foldedShare} THEN
+      WITH gone AS (DELETE FROM counts WHERE ctid IN (SELECT ctid FROM counts FOR UPDATE SKIP LOCKED) RETURNING name, total)
+      INSERT INTO counts SELECT name, sum(total) FROM gone GROUP BY name;
+    END IF;
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER ${table}_inserted AFTER INSERT ON ${table} REFERENCING NEW TABLE AS after_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION count_${table}();
+  CREATE TRIGGER ${table}_deleted AFTER DELETE ON ${table} REFERENCING OLD TABLE AS before_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION count_${table}();
+  CREATE TRIGGER ${table}_changed AFTER UPDATE ON ${table} REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION count_${table}();`;
+}
 
 /** One value of `fencing_tokens` is a block of so many tokens: at least as many as one claim can ask for. */
 export const fencingTokensPerBlock: number = 10_000;
@@ -130,6 +179,15 @@ export async function migrate(
     await client.query('ROLLBACK').catch(() => undefined); // a connection that broke has rolled back by itself
     throw error;
   }
+}
+
+/**
+ * Reads the version of the schema and changes nothing; undefined where there is no store.
+ * @throws `store-schema` when it is newer than this version, or another program's
+ */
+export async function readStoreVersion(client: ClientBase, schema: string): Promise<number | undefined> {
+  const version = await readVersion(client, schema, schemaVersion);
+  return version < 1 ? undefined : version;
 }
 
 /** Reads the version of the schema: -1 when it does not exist, 0 when it is empty. */

@@ -82,7 +82,28 @@ export const migrations: readonly string[] = [
   CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
   `INSERT INTO counters VALUES ('events_removed', 0);`,
+  countedTables(),
+  `CREATE INDEX rollouts_ended ON rollouts (ended_at_ms) WHERE ended_at_ms IS NOT NULL;`,
 ];
+
+/** Makes triggers count the records by status in the transaction that changes them: `statistics` reads as many counters as there are statuses. */
+function countedTables(): string {
+  const count = (name: string, change: string): string =>
+    `INSERT INTO counters VALUES (${name}, ${change}) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value;`;
+  const byStatus = ['rollouts', 'attempts'].map(
+    (table) => `
+  INSERT INTO counters SELECT '${table}:' || status, count(*) FROM ${table} GROUP BY status;
+  CREATE TRIGGER ${table}_inserted AFTER INSERT ON ${table} BEGIN ${count(`'${table}:' || NEW.status`, '1')} END;
+  CREATE TRIGGER ${table}_deleted AFTER DELETE ON ${table} BEGIN ${count(`'${table}:' || OLD.status`, '-1')} END;
+  CREATE TRIGGER ${table}_changed AFTER UPDATE OF status ON ${table} WHEN OLD.status <> NEW.status BEGIN
+    ${count(`'${table}:' || OLD.status`, '-1')} ${count(`'${table}:' || NEW.status`, '1')}
+  END;`,
+  );
+  return `${byStatus.join('\n')}
+  INSERT INTO counters SELECT 'resources', count(*) FROM resources;
+  CREATE TRIGGER resources_inserted AFTER INSERT ON resources BEGIN ${count(`'resources'`, '1')} END;
+  `;
+}
 
 export const schemaVersion: number = migrations.length;
 

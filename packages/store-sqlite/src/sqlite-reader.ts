@@ -224,23 +224,20 @@ export class SqliteReader implements RecordReader {
   }
 
   readStatistics(): StoreStatistics {
-    const counters = new Map(
-      this.statements.all('SELECT name, value FROM counters').map((row) => [row['name'], row['value'] as number]),
-    );
+    const rows = this.statements.all('SELECT name, value FROM counters');
+    const counters = new Map(rows.map((row) => [row['name'] as string, row['value'] as number]));
+    const countBy = <Status extends string>(table: string, statuses: readonly Status[]): Record<Status, number> =>
+      Object.fromEntries(statuses.map((status) => [status, counters.get(`${table}:${status}`) ?? 0])) as Record<
+        Status,
+        number
+      >;
     return {
-      rollouts: this.#countBy('rollouts', Object.keys(rolloutTransitions) as RolloutStatus[]),
-      attempts: this.#countBy('attempts', Object.keys(attemptTransitions) as AttemptStatus[]),
+      rollouts: countBy('rollouts', Object.keys(rolloutTransitions) as RolloutStatus[]),
+      attempts: countBy('attempts', Object.keys(attemptTransitions) as AttemptStatus[]),
       spans: counters.get('spans') ?? 0,
       tokens: counters.get('tokens') ?? 0,
-      resources: this.statements.get('SELECT count(*) AS total FROM resources')?.['total'] as number,
+      resources: counters.get('resources') ?? 0,
     };
-  }
-
-  #countBy<Status extends string>(table: 'rollouts' | 'attempts', statuses: readonly Status[]): Record<Status, number> {
-    const counts = Object.fromEntries(statuses.map((status) => [status, 0])) as Record<Status, number>;
-    for (const row of this.statements.all(`SELECT status, count(*) AS total FROM ${table} GROUP BY status`))
-      counts[row['status'] as Status] = row['total'] as number;
-    return counts;
   }
 }
 

@@ -80,6 +80,23 @@ describe('a file that is not a sound store of this version', () => {
     expect(await errorOf(events.next())).toMatchObject({ code: 'store-not-found' });
   });
 
+  it('counts what a file of an earlier version holds when it migrates it', async () => {
+    const path = join(folder, 'store.db');
+    const database = new DatabaseSync(path);
+    migrate(database, path, 2);
+    database.exec(`INSERT INTO rollouts (rollout_id, status, mode, queue, priority, attempt_count, last_sequence_id, created_at_ms, available_at_ms)
+      VALUES ('a', 'failed', 'train', 'default', 0, 2, 0, 1, 1), ('b', 'running', 'train', 'default', 0, 1, 0, 1, 1);
+      INSERT INTO attempts VALUES (1, 1, 'x', 'timeout', 'w', 1, 1, 1, 1, 1, 1, NULL), (1, 2, 'y', 'failed', 'w', 2, 1, 1, 1, 1, 1, NULL);
+      INSERT INTO resources (resources_id, version, body, created_at_ms) VALUES ('weights', 1, '{}', 1)`);
+    database.close();
+    const store = await open();
+    expect(await store.statistics()).toMatchObject({
+      rollouts: { failed: 1, running: 1, succeeded: 0 },
+      attempts: { timeout: 1, failed: 1, running: 0 },
+      resources: 1,
+    });
+  });
+
   it('refuses the database of another program', async () => {
     const database = new DatabaseSync(join(folder, 'store.db'));
     database.exec('CREATE TABLE cookies (value)');

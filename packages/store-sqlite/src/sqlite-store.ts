@@ -66,7 +66,7 @@ const optionNames: Readonly<Record<keyof SqliteStoreOptions, true>> = {
 function resolveOptions(options: SqliteStoreOptions): SqliteOperationsOptions & { readonly thread: boolean } {
   check.knownOptions('openSqliteStore', options, optionNames);
   const { path, durability = 'full', busyTimeoutMs = 5_000, maxSizeBytes, thread = true } = options;
-  const { now, generateId, watchdogIntervalMs, keepEvents } = options;
+  const { now, generateId, watchdogIntervalMs, keepEvents, keepEndedMs } = options;
   if (typeof path !== 'string' || path === '' || path.includes('\0'))
     throw invalid(`path must be the name of a file; got ${JSON.stringify(path)}`);
   if (path === ':memory:' || path.startsWith('file:'))
@@ -85,6 +85,7 @@ function resolveOptions(options: SqliteStoreOptions): SqliteOperationsOptions & 
     ...(generateId && { generateId }),
     ...(watchdogIntervalMs !== undefined && { watchdogIntervalMs }),
     ...(keepEvents !== undefined && { keepEvents }),
+    ...(keepEndedMs !== undefined && { keepEndedMs }),
   };
 }
 

@@ -238,23 +238,34 @@ export class SqliteWriter extends SqliteReader implements RecordWriter {
   }
 
   deleteRun(runId: string): number {
-    const ofRun = 'SELECT ordinal FROM rollouts WHERE run_id = ?';
-    const spansOfRun = `SELECT s.span_key FROM rollouts r JOIN spans s ON s.span_key > r.ordinal * ${spanKeyStep} AND s.span_key < (r.ordinal + 1) * ${spanKeyStep}
-      WHERE r.run_id = ?`;
+    return this.#deleteRollouts('SELECT ordinal FROM rollouts WHERE run_id = ?', runId);
+  }
+
+  deleteEnded(endedMs: number, limit: number): number {
+    return this.#deleteRollouts(
+      'SELECT ordinal FROM rollouts WHERE ended_at_ms IS NOT NULL AND ended_at_ms <= ? ORDER BY ended_at_ms, ordinal LIMIT ?',
+      endedMs,
+      limit,
+    );
+  }
+
+  /** @param chosen selects ordinals, the same ones until the rollouts themselves are deleted */
+  #deleteRollouts(chosen: string, ...values: readonly (string | number)[]): number {
+    const spans = `SELECT s.span_key FROM (${chosen}) r JOIN spans s ON s.span_key > r.ordinal * ${spanKeyStep} AND s.span_key < (r.ordinal + 1) * ${spanKeyStep}`;
     const tokens = this.statements.get(
-      `SELECT coalesce(sum(token_count), 0) AS total FROM tokens WHERE span_key IN (${spansOfRun})`,
-      runId,
+      `SELECT coalesce(sum(token_count), 0) AS total FROM tokens WHERE span_key IN (${spans})`,
+      ...values,
     )?.['total'] as number;
     this.#count('tokens', -tokens);
-    this.statements.run(`DELETE FROM tokens WHERE span_key IN (${spansOfRun})`, runId);
-    this.#count('spans', -this.statements.run(`DELETE FROM spans WHERE span_key IN (${spansOfRun})`, runId));
-    this.statements.run(`DELETE FROM attempts WHERE ordinal IN (${ofRun})`, runId);
-    this.statements.run(`DELETE FROM tasks WHERE ordinal IN (${ofRun})`, runId);
+    this.statements.run(`DELETE FROM tokens WHERE span_key IN (${spans})`, ...values);
+    this.#count('spans', -this.statements.run(`DELETE FROM spans WHERE span_key IN (${spans})`, ...values));
+    this.statements.run(`DELETE FROM attempts WHERE ordinal IN (${chosen})`, ...values);
+    this.statements.run(`DELETE FROM tasks WHERE ordinal IN (${chosen})`, ...values);
     this.statements.run(
-      `DELETE FROM events WHERE type = 'rollout' AND id IN (SELECT rollout_id FROM rollouts WHERE run_id = ?)`,
-      runId,
+      `DELETE FROM events WHERE type = 'rollout' AND id IN (SELECT rollout_id FROM rollouts WHERE ordinal IN (${chosen}))`,
+      ...values,
     );
-    return this.statements.run('DELETE FROM rollouts WHERE run_id = ?', runId);
+    return this.statements.run(`DELETE FROM rollouts WHERE ordinal IN (${chosen})`, ...values);
   }
 
   takeWatchdog(holder: string, nowMs: number, untilMs: number): boolean {

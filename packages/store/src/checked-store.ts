@@ -9,6 +9,9 @@ import { WatchdogTimer } from './watchdog-timer.ts';
 /** Has the methods of a store in its type only: `CheckedStore` makes them from the table of operations. */
 const StoreShape: abstract new () => LightningStore = class {} as never;
 
+/** Marks a store of ours in any copy of this package. */
+const operationsKey: symbol = Symbol.for('agentlightning.store.operations');
+
 /** Checks and copies what callers give, and hands it on to the operations, which are carried out in this thread or elsewhere. */
 export class CheckedStore extends StoreShape {
   readonly #operations: Operations;
@@ -32,9 +35,15 @@ export class CheckedStore extends StoreShape {
     }
   }
 
+  /** Returns what carries out the operations of a store of ours, for those who pass them on; undefined for another store. */
+  static operationsOf(store: LightningStore): Operations | undefined {
+    return (store as unknown as Readonly<Record<symbol, Operations | undefined>>)[operationsKey];
+  }
+
   constructor(operations: Operations, options: Pick<StoreOptions, 'watchdogIntervalMs'> = {}) {
     super();
     this.#operations = operations;
+    Object.defineProperty(this, operationsKey, { value: operations });
     this.#watchdog = new WatchdogTimer(resolveStoreOptions(options).watchdogIntervalMs, () => this.#watch());
   }
 

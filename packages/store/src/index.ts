@@ -62,5 +62,9 @@ export { type Operations, operationTable } from './operations.ts';
 export { RecordOperations } from './record-operations.ts';
 export { storeClosed } from './store-errors.ts';
 
+// a store at a server, and how operations are written on the way there
+export { connectStore, type RemoteStore, type RemoteStoreOptions } from './remote/connect-store.ts';
+export { decodeArguments, encodeReply, type NamedArguments } from './remote/wire.ts';
+
 // ids of traces and spans
 export { isSpanId, isTraceId } from './trace-ids.ts';

@@ -258,8 +258,17 @@ export class MemoryRecords implements RecordWriter {
   }
 
   deleteRun(runId: string): number {
+    return this.#delete(({ rollout }) => rollout.runId === runId, Infinity);
+  }
+
+  deleteEnded(endedMs: number, limit: number): number {
+    return this.#delete(({ rollout }) => rollout.endedAtMs !== undefined && rollout.endedAtMs <= endedMs, limit);
+  }
+
+  #delete(matches: (record: RolloutRecord) => boolean, limit: number): number {
     const ids = [...this.#entries]
-      .filter(([, entry]) => entry.record.rollout.runId === runId)
+      .filter(([, entry]) => matches(entry.record))
+      .slice(0, limit)
       .map(([rolloutId]) => rolloutId);
     for (const rolloutId of ids) this.#entries.delete(rolloutId);
     this.#events.removeRollouts(new Set(ids));

@@ -37,9 +37,16 @@ export interface OperationContext extends RecordAccess {
  */
 export type OperationKind = 'read' | 'write' | 'wait' | 'upkeep';
 
-/** Declares one operation of a store. What `check` returns is data that can cross to another thread or machine, where `perform` takes it. */
+/** Names each argument: errors say by these names what is wrong, and the fields of a request over HTTP have them. */
+type NamesOf<Given extends readonly unknown[]> = { readonly [Index in keyof Required<Given>]: string };
+
+/**
+ * Declares one operation of a store. What `check` returns is data that can cross to another thread or machine, where `perform` takes it;
+ * without its members that are undefined, it can also be given to `check` again.
+ */
 export interface Operation<Given extends readonly unknown[], Reply, Kind extends OperationKind = OperationKind> {
   readonly kind: Kind;
+  readonly parameters: readonly string[];
   /** Returns checked copies of the arguments, with every default filled in. @throws `store-invalid` naming the field */
   check(...given: Given): readonly unknown[];
   /** Returns true when a second delivery of these arguments changes nothing and answers the same, so that a lost answer may be asked for again. */
@@ -63,11 +70,13 @@ type Checked = readonly unknown[] | readonly [];
 
 /** Declares an operation that reads records in one consistent view. */
 export function read<Given extends readonly unknown[], Taken extends Checked, Reply>(
+  parameters: NoInfer<NamesOf<Given>>,
   check: (...given: Given) => Taken,
   work: (records: RecordReader, ...taken: Taken) => Awaitable<Reply>,
 ): Operation<Given, Reply, 'read'> {
   return {
     kind: 'read',
+    parameters: parameters as readonly string[],
     check,
     mayRepeat: () => true,
     perform: (context, checked) => context.read((records) => work(records, ...(checked as Taken))),
@@ -76,12 +85,14 @@ export function read<Given extends readonly unknown[], Taken extends Checked, Re
 
 /** Declares an operation that writes records in one transaction. */
 export function write<Given extends readonly unknown[], Taken extends Checked, Reply>(
+  parameters: NoInfer<NamesOf<Given>>,
   check: (...given: Given) => Taken,
   work: (write: Write, ...taken: Taken) => Awaitable<Reply>,
   mayRepeat: boolean | ((...taken: Taken) => boolean),
 ): Operation<Given, Reply, 'write'> {
   return {
     kind: 'write',
+    parameters: parameters as readonly string[],
     check,
     mayRepeat: (checked) => (typeof mayRepeat === 'boolean' ? mayRepeat : mayRepeat(...(checked as Taken))),
     perform: (context, checked) => context.write((under) => work(under, ...(checked as Taken))),
@@ -90,6 +101,7 @@ export function write<Given extends readonly unknown[], Taken extends Checked, R
 
 /** Declares an operation that waits for a change, until its `timeoutMs` is over or its signal aborts. */
 export function wait<Subject, Taken, Reply>(
+  parameter: string,
   check: (subject: Subject) => Taken,
   work: (
     access: RecordAccess,
@@ -100,6 +112,7 @@ export function wait<Subject, Taken, Reply>(
 ): Operation<[subject: Subject, options?: WaitOptions], Reply, 'wait'> {
   return {
     kind: 'wait',
+    parameters: [parameter, 'options'],
     check: (subject, { timeoutMs } = {}) => [check(subject), checkTimeout(timeoutMs)],
     mayRepeat: () => true,
     perform: (context, [subject, timeoutMs], signal) =>
@@ -112,7 +125,7 @@ export function upkeep<Reply>(
   work: (context: OperationContext) => Promise<Reply>,
   mayRepeat: boolean,
 ): Operation<[], Reply, 'upkeep'> {
-  return { kind: 'upkeep', check: () => [], mayRepeat: () => mayRepeat, perform: work };
+  return { kind: 'upkeep', parameters: [], check: () => [], mayRepeat: () => mayRepeat, perform: work };
 }
 
 function checkTimeout(timeoutMs: number | undefined): number | undefined {

@@ -96,6 +96,7 @@ describe('the table of operations', () => {
     // @ts-expect-error: `statistic` is no method of a store
     const misspelt: TableOf<Pick<StoreMethods, 'statistics'>> = { statistics, statistic: statistics };
     const reads = read(
+      [],
       () => [],
       () => undefined,
     );

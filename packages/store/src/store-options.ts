@@ -12,6 +12,11 @@ export interface StoreOptions {
   readonly watchdogIntervalMs?: number;
   /** Sets how many of the newest events a subscription can go back; the watchdog removes older ones. At least 1_000. @default 1_000_000 */
   readonly keepEvents?: number;
+  /**
+   * Sets how long a rollout is kept after its end, in milliseconds; the watchdog deletes older ones, with attempts, spans and tokens.
+   * Longer than a run lasts, or is paused: a run that goes on needs its rollouts. @default Infinity
+   */
+  readonly keepEndedMs?: number;
 }
 
 /** Holds the options with every default filled in. */
@@ -23,6 +28,7 @@ export const storeOptionNames: Readonly<Record<keyof StoreOptions, true>> = {
   generateId: true,
   watchdogIntervalMs: true,
   keepEvents: true,
+  keepEndedMs: true,
 };
 
 /** Checks the options and fills in the defaults. @throws ConfigurationError `option-invalid` */
@@ -31,12 +37,14 @@ export function resolveStoreOptions({
   generateId = (prefix) => `${prefix}-${randomUUID().replaceAll('-', '').slice(0, 20)}`,
   watchdogIntervalMs = 1_000,
   keepEvents = 1_000_000,
+  keepEndedMs = Infinity,
 }: StoreOptions): ResolvedStoreOptions {
   return {
     now: wholeMilliseconds(now) ?? monotonicNow(),
     generateId,
     watchdogIntervalMs: check.timerMs('watchdogIntervalMs', watchdogIntervalMs, 0),
     keepEvents: check.wholeNumber('keepEvents', keepEvents, 1_000),
+    keepEndedMs: keepEndedMs === Infinity ? Infinity : check.wholeNumber('keepEndedMs', keepEndedMs, 1),
   };
 }
 

@@ -4,17 +4,20 @@ import type { ResolvedStoreOptions } from './store-options.ts';
 import { sweepOverdue } from './store-writes.ts';
 
 const overduePerWrite = 200;
-/** Events are trimmed once in so many turns of the watchdog, and whenever it has other work. */
+const deletedPerWrite = 200;
+/** Old events and rollouts are removed once in so many turns of the watchdog, and whenever it has other work. */
 const turnsPerTrim = 100;
 
-/** Ends what is overdue, and removes old events. */
+type WatchdogOptions = Pick<ResolvedStoreOptions, 'watchdogIntervalMs' | 'keepEvents' | 'keepEndedMs'>;
+
+/** Ends what is overdue, and removes old events and rollouts. */
 export class Watchdog {
   readonly #access: RecordAccess;
-  readonly #options: Pick<ResolvedStoreOptions, 'watchdogIntervalMs' | 'keepEvents'>;
+  readonly #options: WatchdogOptions;
   readonly #holder: string = randomUUID();
   #turns: number = 0;
 
-  constructor(access: RecordAccess, options: Pick<ResolvedStoreOptions, 'watchdogIntervalMs' | 'keepEvents'>) {
+  constructor(access: RecordAccess, options: WatchdogOptions) {
     this.#access = access;
     this.#options = options;
   }
@@ -22,11 +25,28 @@ export class Watchdog {
   /** Does all that is due now; returns how many attempts and rollouts it ended. */
   async run(): Promise<number> {
     await this.#access.write(({ records }) => records.trimEvents(this.#options.keepEvents));
+    const total = await this.#endOverdue();
+    await this.#deleteEnded();
+    return total;
+  }
+
+  async #endOverdue(): Promise<number> {
     for (let total = 0; ;) {
       const { seen, ended } = await this.#access.write((write) => sweepOverdue(write, overduePerWrite));
       total += ended;
       if (seen < overduePerWrite || ended === 0) return total;
     }
+  }
+
+  /** Deletes in small writes, between which others get their turn. */
+  async #deleteEnded(): Promise<void> {
+    const { keepEndedMs } = this.#options;
+    if (keepEndedMs === Infinity) return;
+    let deleted = deletedPerWrite;
+    while (deleted === deletedPerWrite)
+      deleted = await this.#access.write(({ records, nowMs }) =>
+        records.deleteEnded(nowMs - keepEndedMs, deletedPerWrite),
+      );
   }
 
   /** Runs when something is due, and this process has the watchdog's lease. */

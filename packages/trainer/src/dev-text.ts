@@ -40,8 +40,8 @@ function describeCalls(report: DevReport, table: string): readonly string[] {
 function describeVerdict({ ok, findings }: DevReport): string {
   if (!ok) return 'not ready to train: correct what the lines above say, and run dev again';
   return findings.length === 0
-    ? 'ready to train: the next step is fit'
-    : 'ready to train: read the lines above, and go on with fit';
+    ? 'ready to train: go on with fit, or agent-lightning train'
+    : 'ready to train: read the lines above, then go on with fit, or agent-lightning train';
 }
 
 function describeOwnCalls({ ownCalls }: DevReport): readonly string[] {

@@ -105,7 +105,7 @@ async function dryRunOnMeter<Task>(
   const samples = check.wholeNumber('dev: samples', dev.samples ?? 4, 2);
   if (dev.allowOutside !== undefined) check.agentMatch('dev: allowOutside', dev.allowOutside);
   const runId = 'dev';
-  const trainer = { ...options, store: undefined, gateway: undefined };
+  const trainer = { ...options, store: undefined, gateway: undefined, runners: Math.max(1, options.runners) };
   const { logger, progress: mode } = options;
   const progress = new Progress({ mode: mode === 'none' ? 'none' : 'plain', logger, steps: 0 });
   const hooks = countRollouts(options.hooks, progress);

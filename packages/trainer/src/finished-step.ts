@@ -19,6 +19,4 @@ export interface KeptStep {
   readonly step: number;
   /** Undefined for a run without a verdict. */
   readonly verdict: Verdict | undefined;
-  /** The resources that the last validation ran with. */
-  readonly validatedWith: string | undefined;
 }

@@ -190,5 +190,5 @@ export function createScorer<Task>({
 }): GroupScorer<Task> | undefined {
   const { groupReward, runners, logger } = options;
   if (groupReward === undefined) return undefined;
-  return new GroupScorer({ groupReward, store: session.store, collector, logger, concurrency: runners });
+  return new GroupScorer({ groupReward, store: session.store, collector, logger, concurrency: Math.max(1, runners) });
 }

@@ -28,6 +28,8 @@ export { grpo, type Grpo } from './grpo/grpo.ts';
 export type { GrpoOptions, GrpoSettings } from './grpo/grpo-options.ts';
 export { sft, type Sft } from './sft/sft.ts';
 export type { SftOptions, SftSettings, SftSourceOptions, SftTeacherOptions } from './sft/sft-options.ts';
+export { distill, type Distill } from './distill/distill.ts';
+export type { DistillOptions, DistillTeacherOptions } from './distill/distill-options.ts';
 export type { CriticOptions } from './grpo/critic-options.ts';
 export type { GrpoLoss, GrpoLossOptions } from './grpo/grpo-loss.ts';
 export type { PolicyLoss } from './grpo/objective/policy-loss.ts';
@@ -62,6 +64,7 @@ export type {
   TrainedMetrics,
 } from './grpo/grpo-metrics.ts';
 
+export type { DistillMetrics } from './distill/distill-metrics.ts';
 export type { ImitatedPolicyMetrics, ImitationMetrics, SftMetrics } from './sft/sft-metrics.ts';
 
 // where policies train

@@ -1,5 +1,5 @@
 import type { AlgorithmRun, Episode } from '@agent-lightning/core';
-import type { ReportContext } from '@agent-lightning/report';
+import type { ReportContext } from '@agent-lightning/dashboard';
 import type { Progress, RolloutCollector, RunConfig, RunDirectory, Session, SpendMeter } from '@agent-lightning/run';
 import type { ResolvedFitOptions } from './fit-options.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
@@ -30,17 +30,13 @@ export function kindReader<Task>({
 }
 
 /** Returns the parts of a run from which its report is made. */
-export function toReportContext<Task>(context: RunContext<Task>): ReportContext {
-  const { options, fit, config, collector, directory, session } = context;
-  const { backend, algorithm } = options;
-  return {
-    directory,
-    config,
-    collector,
-    validation: fit.validation,
-    resourcesId: context.algorithm.resourcesId,
-    hasPolicy: session.gateway !== undefined,
-    charts: algorithm.charts ?? [],
-    tokenTexts: backend?.tokenTexts?.bind(backend),
-  };
+export function toReportContext<Task>({ options, directory, session }: RunContext<Task>): ReportContext {
+  const { backend } = options;
+  return { directory, store: session.store, tokenTexts: backend?.tokenTexts?.bind(backend) };
+}
+
+/** Writes the charts that the algorithm has of its own figures, for who looks at the run while it goes on or afterwards. */
+export async function writeCharts<Task>({ directory, options }: RunContext<Task>): Promise<void> {
+  const { charts = [] } = options.algorithm;
+  if (charts.length > 0) await directory.writeFile(`${JSON.stringify({ charts }, undefined, 2)}\n`, 'charts.json');
 }

@@ -58,7 +58,10 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
    * backend cannot serve it. @default one policy named `policy`, for every call
    */
   readonly policies?: Readonly<Record<string, PolicyOptions>>;
-  /** Rollouts that run at once. @default 8 */
+  /**
+   * Rollouts that run at once in this process. With 0, runners elsewhere run them all (`agent-lightning runner`), which takes a `store` that they
+   * reach; hooks around rollouts, and `attemptTimeoutMs`, are theirs then. @default 8
+   */
   readonly runners?: number;
   /** Seeds the order of the tasks and all random numbers that the backend draws. @default 0 */
   readonly seed?: number;
@@ -262,6 +265,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
   if (typeof options.rollout !== 'function')
     throw check.optionInvalid('Trainer: rollout', options.rollout, 'the function that runs the agent on one task');
   checkAlgorithm(options);
+  if (options.runners === 0) checkRunsElsewhere(options);
   if (options.gateway !== undefined && options.store === undefined)
     throw check.optionInvalid('Trainer: store', undefined, 'the store that the given gateway writes to');
   const failures = failureKinds.checkSorting('Trainer: failures', options.failures ?? {});
@@ -271,7 +275,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     backend: options.backend,
     algorithm: options.algorithm,
     policies: options.algorithm.uses.backend ? resolvePolicies(options.policies) : [],
-    runners: check.wholeNumber('Trainer: runners', options.runners ?? 8, 1, 100_000),
+    runners: check.wholeNumber('Trainer: runners', options.runners ?? 8, 0, 100_000),
     seed: check.wholeNumber('Trainer: seed', options.seed ?? 0, 0, 2 ** 31 - 1),
     runDirectory: options.runDirectory ?? defaultRunDirectory(now),
     store: options.store,
@@ -303,6 +307,26 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,
   });
+}
+
+/** Rejects what a run without runners of its own would ignore. */
+function checkRunsElsewhere<Task, Metrics extends object>(options: TrainerOptions<Task, Metrics>): void {
+  const { store, hooks, attemptTimeoutMs, backend, gateway } = options;
+  if (store === undefined)
+    throw check.optionInvalid('Trainer: store', store, 'a store that runners elsewhere reach, since runners is 0');
+  if (backend !== undefined && gateway === undefined)
+    throw check.optionInvalid(
+      'Trainer: gateway',
+      gateway,
+      'a gateway that agents elsewhere reach, such as Gateway.start({ host, adminKey, store }), since runners is 0',
+    );
+  for (const [name, value] of Object.entries({ attemptTimeoutMs, ...hooks, onStep: undefined }))
+    if (value !== undefined)
+      throw check.optionInvalid(
+        `Trainer: ${name}`,
+        value,
+        'left out: the runners elsewhere have it, since runners is 0',
+      );
 }
 
 function checkGroupReward<Task, Metrics extends object>({

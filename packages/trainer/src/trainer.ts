@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { check, LightningError, type AlgorithmRun, type JsonValue } from '@agent-lightning/core';
-import { writeReport } from '@agent-lightning/report';
+import { writeReport } from '@agent-lightning/dashboard';
 import {
   Interrupt,
   compareEvaluations,
@@ -38,6 +38,7 @@ import {
 import { describeTellingRollout } from './telling-rollout.ts';
 import { checkPricesAhead, openMeter } from './open-meter.ts';
 import { showsSpend } from './spend-metrics.ts';
+import { stopTelling, tellWatchers } from './tell-watchers.ts';
 import { TrainingRun } from './training-run.ts';
 import { isUnfinished, type StopReason, type TrainingResult } from './training-result.ts';
 
@@ -146,6 +147,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
     try {
       return await runMetered(meter, () => this.#fitMetered(directory, fit, config, progress, interrupt, meter));
     } finally {
+      await stopTelling(directory);
       await meter.close();
     }
   }
@@ -166,6 +168,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       interrupted: interrupt.signal,
       meter,
     });
+    await tellWatchers(directory, session);
     progress.watchCalls(() => session.openCalls());
     progress.watchSpend(() => meter.describe());
     // Before anything slow, such as saving a checkpoint: no rollout makes another call.
@@ -228,7 +231,6 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
       state: run.state,
       excerpts: run.excerpts,
       findings: run.findings,
-      lastStep: run.lastStep,
       outcome: `stopped: ${problem}`,
     }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
@@ -238,18 +240,12 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
   const { kept } = run;
   const modelDirectory = kept === undefined ? undefined : context.directory.file('model');
   if (modelDirectory !== undefined) await exportResult(context.algorithm, modelDirectory);
-  const reportContext = toReportContext(context);
-  const reportPath = await writeReport(
-    kept === undefined ? reportContext : { ...reportContext, resourcesId: kept.validatedWith },
-    {
-      state: run.state,
-      excerpts: run.excerpts,
-      findings: run.findings,
-      lastStep: run.lastStep,
-      outcome: stopReason,
-      verdict: kept?.verdict,
-    },
-  );
+  const reportPath = await writeReport(toReportContext(context), {
+    state: run.state,
+    excerpts: run.excerpts,
+    findings: run.findings,
+    outcome: stopReason,
+  });
   if (stopReason === 'limit-reached') context.progress.logger.info((context.meter.reached.reason as Error).message);
   if (isUnfinished(stopReason))
     context.progress.logger.info(

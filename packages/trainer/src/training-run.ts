@@ -28,7 +28,7 @@ import { checkOwnNames } from './check-own-names.ts';
 import { tellCost, tellEstimate } from './estimate.ts';
 import { findEarlyEnd } from './early-end.ts';
 import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
-import { kindReader, toReportContext, type RunContext } from './run-context.ts';
+import { kindReader, toReportContext, writeCharts, type RunContext } from './run-context.ts';
 import type { FinishedStep, KeptStep } from './finished-step.ts';
 import { createScorer, type GroupScorer } from './group-reward.ts';
 import { lowestReturnOf } from './lowest-return.ts';
@@ -161,6 +161,7 @@ export class TrainingRun<Task> {
       );
     }
     this.metrics.begin(this.#wallSecondsBefore, this.#state.validationBefore, kept);
+    await writeCharts(this.#context);
     await algorithm.publish();
     meter.begin();
     tellEstimate(this.#context, this.#state.step);
@@ -314,7 +315,7 @@ export class TrainingRun<Task> {
     this.#checkpointSeconds = 0;
     await directory.appendMetrics(metrics);
     this.metrics.add(metrics);
-    await this.excerpts.keep({ step, rollouts: outcome.excerpts ?? [] }, toReportContext(this.#context));
+    await this.excerpts.keep({ step, rollouts: outcome.excerpts ?? [] }, toReportContext(this.#context).tokenTexts);
     progress.stepEnded(metrics, outcome.summary ?? []);
     for (const notice of this.#faults.collect(step, episodes, failureReward)) progress.logger.warn(notice);
     if (complaint !== undefined && !this.#hasComplained) progress.logger.warn(`step ${step}: ${complaint}`);
@@ -399,14 +400,13 @@ export class TrainingRun<Task> {
   async #judge(): Promise<void> {
     const { fit, algorithm, progress } = this.#context;
     const { step: last, baseline } = this.#state;
-    const validatedWith = algorithm.resourcesId;
     // A checkpoint of an earlier version has a baseline without a failure reward, whose failures are scored already.
     if (fit.verdict === undefined || baseline?.failureReward === undefined) {
       if (fit.verdict !== undefined)
         progress.logger.warn(
           'no verdict can be said: the checkpoint of this run has no evaluation of its start, or one of an earlier version',
         );
-      this.#kept = { step: last, verdict: undefined, validatedWith };
+      this.#kept = { step: last, verdict: undefined };
       return;
     }
     this.#isAlgorithmAtState = false;
@@ -415,7 +415,7 @@ export class TrainingRun<Task> {
     const candidate = algorithm.isUnchanged === true ? baseline : await evaluateForVerdict(this.#context, step);
     const verdict = await sayVerdict(this.#context, step, baseline, candidate!);
     this.#state = { ...this.#state, wallSeconds: this.#wallSeconds() };
-    this.#kept = { step, verdict, validatedWith };
+    this.#kept = { step, verdict };
   }
 
   /** Gives the lines of the processes before to the watch, which then knows what it has told. */

@@ -127,7 +127,7 @@ describe('Trainer.dev', () => {
     expect(text).toMatch(/\n {2}reward: 0[.\d]* \(near 0[.\d]*, right [01]\): not the next\n {6}letter\n/);
     expect(text).not.toContain(escape);
     expect(text.match(/ready to train/g)).toHaveLength(1);
-    expect(text).toMatch(/\nready to train: the next step is fit$/);
+    expect(text).toMatch(/\nready to train: go on with fit, or agent-lightning train$/);
   });
 
   it('tells one cause once, with the rollout that failed, and never says to run what is running', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { emitReward } from '@agent-lightning/tracing';
 import { MemoryStore } from '@agent-lightning/store';
@@ -7,7 +7,13 @@ import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import { Gateway } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it, vi } from 'vitest';
-import { type GrpoLine as StepMetrics, createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
+import {
+  type GrpoLine as StepMetrics,
+  createFolder,
+  createTestTrainer,
+  readMetrics,
+  readReport,
+} from './run-folder.ts';
 import type { TrainerOptions } from '../src/index.ts';
 import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { BigramBackend } from './bigram-backend.ts';
@@ -101,9 +107,9 @@ describe('rollouts that go wrong are data', () => {
         /^warning: step 1: 8 of 32 rollouts \(25 %\) failed with agent-failed, such as run\.s1\.g0\.k3: no such table\. Who causes this is not known, so they count with reward 0; .*failures: \{ PaymentError: 'world' \}/,
       ),
     ]);
-    expect(await readFile(reportPath, 'utf8')).toMatch(
-      /<td>agent-failed<\/td><td class="n">16<\/td><td class="n">25\.0 %/,
-    );
+    const { failures } = (await readReport(reportPath)).reply('examples');
+    expect(failures).toMatchObject([{ code: 'agent-failed', kind: 'unknown', count: 16 }]);
+    expect(failures[0].items[0]).toMatchObject({ failure: 'agent-failed', message: 'no such table' });
   });
 
   it('an agent that never calls the model', async () => {
@@ -157,7 +163,8 @@ describe('a run without signal stops, and says why', () => {
     const { metrics, error, runDirectory } = await fitWith(rollout);
     expect(error).toMatchObject({ code: 'no-signal', message: expect.stringMatching(message) });
     expect(metrics).toHaveLength(steps);
-    expect(await readFile(join(runDirectory, 'report.html'), 'utf8')).toContain('stopped: training stopped after step');
+    const { outcome } = (await readReport(join(runDirectory, 'report.html'))).reply('');
+    expect(outcome).toContain('stopped: training stopped after step');
   });
 
   it('rollouts without a reward', async () => {

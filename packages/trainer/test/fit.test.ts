@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryStore } from '@agent-lightning/store';
-import type { BatchSample, Loss } from '@agent-lightning/core';
+import type { BatchSample, Loss, RolloutExcerpt } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { BigramBackend } from './bigram-backend.ts';
 import { askLetter, letterTasks } from './letter-task.ts';
@@ -188,6 +188,17 @@ describe('grpo options in a run', () => {
     const [line] = await readMetrics(runDirectory);
     expect(line!.ratioMax).toBeGreaterThan(1); // the second minibatch is scored after the first one's update,
     expect(line!.klSamplerTrainer).toBeCloseTo(0, 6); // which says nothing of whether sampler and trainer agree
+    const kept = JSON.parse(await readFile(join(runDirectory, 'samples', 'first.json'), 'utf8')) as {
+      readonly rollouts: readonly RolloutExcerpt[];
+    };
+    const ratios = kept.rollouts.flatMap(({ samples }) =>
+      samples.flatMap(({ lossMask, logprobs, trainerLogprobs }) =>
+        lossMask.flatMap((bit, index) => (bit === 1 ? Math.exp(trainerLogprobs![index]! - logprobs[index]!) : [])),
+      ),
+    );
+    expect(ratios.some((ratio) => Math.abs(ratio - 1) < 1e-4)).toBe(true); // of the first minibatch
+    expect(ratios.some((ratio) => Math.abs(ratio - 1) > 1e-3)).toBe(true); // of the second
+    expect(Math.max(...ratios)).toBeLessThanOrEqual(line!.ratioMax! + 1e-4);
   });
 
   it.each([

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
-import { createTestTrainer } from './run-folder.ts';
+import { createTestTrainer, readReport } from './run-folder.ts';
 
-const attack = '<script>alert("x")</script><img src=x onerror=alert(1)>&\'';
+const attack = '<script>alert("x")</script><img src=x onerror=alert(1)></SCRIPT><!--&\'';
 
 async function reportOf(
   options: Parameters<typeof createTestTrainer>[0] = {},
@@ -13,35 +13,46 @@ async function reportOf(
 ): Promise<string> {
   const { trainer } = await createTestTrainer({ taskKind: (task) => task.kind, ...options });
   const { reportPath } = await trainer.fit({ train: tasks, validation: tasks, steps: 3 });
-  return await readFile(reportPath, 'utf8');
+  return reportPath;
+}
+
+/** Returns the text between the tags of each element of the page that has this name, with its attributes. */
+function elementsOf(page: string, name: string): readonly (readonly [attributes: string, text: string])[] {
+  return [...page.matchAll(new RegExp(`<${name}([^>]*)>(.*?)</${name}>`, 'gis'))].map((match) => [
+    match[1]!,
+    match[2]!,
+  ]);
 }
 
 describe('report.html', () => {
-  it('shows the curve, the kinds, the steps and the tokens', async () => {
-    const page = await reportOf();
-    for (const heading of [
-      'Learning curve',
-      'Reward by kind of question',
-      'The same held-out tasks, before and after',
-      'Training rollouts, token by token',
-      'Step by step',
-      'What was run',
-    ]) {
-      expect(page).toContain(`<h2>${heading}</h2>`);
-    }
-    expect(page).toContain('completed after 3 steps');
-    expect(page).toMatch(/<td>even<\/td>/);
-    expect(page).toMatch(/title="log-probability -\d+\.\d+ \(\d+\.\d %\), advantage [+−]\d/);
-    expect(page).toMatch(/class="masked" title="1 tokens with mask 0/);
-    expect(page).toContain('step 1 · one group');
-    expect(page).toContain('step 3 · one group');
+  it('has the curve, the kinds, the steps, held-out tasks before and after, and tokens with their advantages', async () => {
+    const { reply, entries, chosen } = await readReport(await reportOf());
+    expect(reply('')).toMatchObject({ state: 'ended', outcome: 'completed', steps: 3, hasStore: true });
+    expect(reply('').validationBefore.byKind).toHaveProperty('even');
+    expect(reply('').curve).toHaveLength(3);
+    expect(reply('metrics').lines.map(({ step }: { readonly step: number }) => step)).toEqual([1, 2, 3]);
+    expect(entries).toHaveLength(3 * 32 + 2 * letterTasks.length);
+    const { heldOut, kept, lastStep } = reply('examples');
+    expect(heldOut).toHaveLength(4);
+    expect(heldOut[0]).toMatchObject({ steps: [0, 3], before: { said: expect.any(String) } });
+    expect(heldOut[0].after.reward).toBeGreaterThan(heldOut[0].before.reward);
+    expect(kept.map(({ step }: { readonly step: number }) => step)).toEqual([1, 3]);
+    expect(lastStep).toMatchObject({ step: 3, total: 32 });
+    const tokens = reply(`rollouts/${kept[1].items[0].id}/tokens`);
+    expect(tokens).toMatchObject({ advantages: 'recorded', samples: [{ mask: [0, 1], texts: expect.any(Array) }] });
+    expect(reply(`rollouts/${heldOut[0].after.id}/tokens`).samples[0].texts).toHaveLength(2);
+    expect(chosen).toEqual([
+      `The lists have all ${entries.length} rollouts of the run.`,
+      expect.stringMatching(/^\d+ rollouts can be opened: those of the last step, 3; held-out tasks before and after/),
+      expect.stringMatching(/^\d+ of them can be read token by token\.$/),
+    ]);
   });
 
-  it('begins with failures and their counts, and holds every rollout of the last step with what the model said', async () => {
+  it('of a failed run has failures by kind, and every rollout of the last step with what the model said', async () => {
     const { trainer, logger, runDirectory } = await createTestTrainer({
       rollout: async (task, context) => {
         const answer = await askLetter(task, context);
-        if (context.rollout.metadata['sample'] === 0) throw new RangeError(`${attack}\u001B[2J`);
+        if (context.rollout.metadata['sample'] === 0) throw new RangeError(`${attack}\u001B[2J\u009B2J`);
         return { right: 0, feedback: `${attack} ${answer}` };
       },
       failureReward: 0,
@@ -50,41 +61,49 @@ describe('report.html', () => {
     await expect(trainer.fit({ train: letterTasks.slice(0, 2), steps: 1 })).rejects.toMatchObject({
       code: 'no-signal',
     });
-    const page = await readFile(join(runDirectory, 'report.html'), 'utf8');
-    const failures = page.indexOf('<h2>Failed training rollouts</h2>');
-    expect(failures).toBeGreaterThan(0);
-    expect(failures).toBeLessThan(page.indexOf('class="tiles"'));
-    expect(page).toMatch(
-      /<td>unknown<\/td><td>RangeError<\/td><td class="n">4<\/td><td>run\.s1\.g0\.k0: &lt;script&gt;/,
-    );
-    expect(page).toContain('<h2>Every rollout of step 1</h2>');
-    expect(page.match(/<details class="card">/g)).toHaveLength(32);
-    expect(page.match(/<div class="name">assistant<\/div><div class="said">.<\/div>/g)).toHaveLength(32);
-    expect(page).not.toMatch(/<script>alert|<img/);
-    expect(page).not.toContain('\u001B');
-    const [script] = /<script>([\s\S]*)<\/script>/.exec(page)!.slice(1);
-    const hash = createHash('sha256').update(script!).digest('base64');
-    expect(page).toContain(`script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`);
+    const path = join(runDirectory, 'report.html');
+    const { reply, entries } = await readReport(path);
+    expect(reply('').outcome).toMatch(/^stopped: /);
+    const { failures, lastStep } = reply('examples');
+    expect(failures).toMatchObject([{ code: 'RangeError', kind: 'unknown', count: 4 }]);
+    expect(failures[0].items[0]).toMatchObject({ said: expect.stringMatching(/^.$/), failure: 'RangeError' });
+    expect(failures[0].items[0].message).toContain(attack);
+    expect(lastStep).toMatchObject({ step: 1, total: 32 });
+    for (const { id } of entries)
+      expect(reply(`rollouts/${id}`).view.entries).toContainEqual(
+        expect.objectContaining({ type: 'message', role: 'assistant', text: expect.stringMatching(/^.$/) }),
+      );
+    const page = await readFile(path, 'utf8');
+    // oxlint-disable-next-line no-control-regex -- a terminal that prints the file would obey these
+    expect(page).not.toMatch(/[\u001B\u0080-\u009F]/);
     const log = logger.lines.join('\n');
     expect(log).toMatch(/one rollout as it went: run\.s1\.g0\.k[1-7]\n/);
     expect(log).toMatch(/- 4 of 32 rollouts \(13 %\) failed with RangeError/);
     expect(log).not.toContain('\u001B');
   });
 
-  it('needs nothing from outside', async () => {
-    const page = await reportOf();
-    expect(page).not.toMatch(/(src|href)=["']?(https?:)?\/\//);
-    expect(page).not.toMatch(/@import|url\(/);
-    expect(page).toContain("default-src 'none'");
+  it('needs nothing from outside, and runs only its own script', async () => {
+    const page = await readFile(await reportOf(), 'utf8');
+    const scripts = elementsOf(page, 'script');
+    expect(scripts.map(([attributes]) => attributes)).toEqual([
+      ' type="application/json" id="snapshot"',
+      ' type="module"',
+    ]);
+    const [[, style]] = elementsOf(page, 'style') as [readonly [string, string]];
+    const hash = (text: string): string => `sha256-${createHash('sha256').update(text).digest('base64')}`;
+    expect(page).toContain(
+      `content="default-src 'none'; script-src '${hash(scripts[1]![1])}'; style-src '${hash(style)}'; base-uri 'none'; form-action 'none'"`,
+    );
+    expect(page.slice(0, page.indexOf('<script'))).not.toMatch(/(src|href)=|@import|url\(/);
   });
 
-  it('escapes whatever comes from the run', async () => {
+  it('holds whatever comes from the run as data, and never as markup', async () => {
     const tasks = letterTasks.map((task, index) => ({
       ...task,
       kind: attack,
       letter: index === 0 ? `${attack}a` : task.letter,
     }));
-    const page = await reportOf(
+    const path = await reportOf(
       {
         rollout: async (task, context) => {
           if (context.mode === 'val' && task.letter === 'b') throw new Error(attack);
@@ -93,16 +112,21 @@ describe('report.html', () => {
       },
       tasks,
     );
-    expect(page).toContain('&lt;script&gt;alert(&quot;x&quot;)');
-    expect(page).not.toContain('<script>alert');
-    expect(page).not.toContain('<img');
-    expect(page.match(/<script>/g)).toHaveLength(1);
+    const page = await readFile(path, 'utf8');
+    expect(elementsOf(page, 'script')).toHaveLength(2);
+    expect(elementsOf(page, 'script')[0]![1]).not.toContain('<');
+    expect(page).not.toMatch(/<img|<script>alert/);
+    expect((await readReport(path)).entries.some(({ taskKind }) => taskKind === attack)).toBe(true);
   });
 
   it('shows ids where the backend cannot tell the texts', async () => {
     const { trainer, backend } = await createTestTrainer();
     Object.assign(backend, { tokenTexts: undefined });
     const { reportPath } = await trainer.fit({ train: letterTasks, steps: 1 });
-    expect(await readFile(reportPath, 'utf8')).toMatch(/class="masked"[^>]*>\d+ <\/span>/);
+    const { reply } = await readReport(reportPath);
+    const { id } = reply('examples').kept[0].items[0];
+    const { samples } = reply(`rollouts/${id}/tokens`);
+    expect(samples[0].ids).toHaveLength(2);
+    expect(samples[0]).not.toHaveProperty('texts');
   });
 });

@@ -30,6 +30,23 @@ export async function readMetrics(runDirectory: string): Promise<readonly GrpoLi
   return lines.map((line) => JSON.parse(line) as GrpoLine);
 }
 
+/** The replies of the routes of the dashboard that a report holds. */
+export interface ReportContent {
+  readonly chosen: readonly string[];
+  readonly entries: readonly { readonly id: string; readonly task: string; readonly taskKind?: string }[];
+  /** Returns the reply at an address below that of the run, such as `examples`. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- the replies have many shapes, which their own package checks
+  readonly reply: (address: string) => any;
+}
+
+/** Reads what a report holds. */
+export async function readReport(path: string): Promise<ReportContent> {
+  const page = await readFile(path, 'utf8');
+  const [, text] = /<script type="application\/json" id="snapshot">(.*?)<\/script>/s.exec(page)!;
+  const { run, chosen, entries, replies } = JSON.parse(text!);
+  return { chosen, entries, reply: (address) => replies[`/api/runs/${run}${address === '' ? '' : `/${address}`}`] };
+}
+
 /** A logger that keeps its lines. */
 export interface RecordingLogger extends Logger {
   readonly lines: string[];

@@ -1,4 +1,5 @@
 import { toTerminalText, type Logger } from '@agent-lightning/core';
+import { Interrupt } from '@agent-lightning/run';
 
 /** The things of a process that a command uses; tests give others. */
 export interface Terminal {
@@ -25,14 +26,10 @@ export function openTerminal(): Terminal {
   };
 }
 
-/** Aborts at the first SIGINT or SIGTERM; the second one ends the process. */
+/** Aborts at the first SIGINT or SIGTERM; the second one ends the process. One press of Ctrl+C may come twice, from the terminal and from a launcher. */
 function listenForInterruption(): AbortSignal {
   const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(130);
-      controller.abort(name);
-    });
+  new Interrupt({ signal: undefined, handleSignals: true, onInterrupt: (name) => controller.abort(name) });
   return controller.signal;
 }
 

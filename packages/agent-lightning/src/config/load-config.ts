@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { check, ConfigurationError, type JsonValue } from '@agent-lightning/core';
+import type { RolloutFunction } from '@agent-lightning/runner';
 import { followPaths } from '../sources/follow-paths.ts';
 import { loadTypeScript } from '../sources/load-typescript.ts';
 import type { LightningConfig } from './define-config.ts';
@@ -13,6 +14,26 @@ import { findTypeScriptSources } from './typescript-sources.ts';
  * @throws {ConfigurationError} `option-invalid` for a file that does not load, with what to do, and for one that exports no config
  */
 export async function loadConfig(path: string): Promise<LightningConfig<JsonValue>> {
+  return checkConfig(path, await loadDefault(path));
+}
+
+/**
+ * Loads a file whose default export is a rollout function, or a config that has one.
+ * @throws {ConfigurationError} `option-invalid` as `loadConfig`, and for another export
+ */
+export async function loadRollout(path: string): Promise<RolloutFunction<JsonValue>> {
+  const loaded = await loadDefault(path);
+  const rollout =
+    typeof loaded === 'function' ? loaded : (loaded as { readonly rollout?: unknown } | undefined)?.rollout;
+  if (typeof rollout === 'function') return rollout as RolloutFunction<JsonValue>;
+  throw check.optionInvalid(
+    `the default export of ${path}`,
+    loaded,
+    'the function that runs the agent on one task, or what defineConfig({ rollout, … }) returns',
+  );
+}
+
+async function loadDefault(path: string): Promise<unknown> {
   loadTypeScript();
   findTypeScriptSources();
   followPaths(dirname(path));
@@ -27,7 +48,7 @@ export async function loadConfig(path: string): Promise<LightningConfig<JsonValu
       cause,
     });
   }
-  return checkConfig(path, unwrap(loaded.default));
+  return unwrap(loaded.default);
 }
 
 /** Returns the config of a TypeScript file that was compiled to CommonJS, whose default export is one level deeper. */

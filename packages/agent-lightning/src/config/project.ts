@@ -16,6 +16,7 @@ export interface Overrides {
   readonly runners?: number;
   readonly seed?: number;
   readonly runDirectory?: string;
+  readonly control?: 'none' | 'shuffled';
 }
 
 /** The things that a command opens a trainer with. */
@@ -56,7 +57,7 @@ export async function openTrainer(
       { code: 'option-invalid' },
     );
   const backend = wantsBackend && chosen.uses.backend ? await openBackend(source, overrides.model) : undefined;
-  const { runners, seed, runDirectory } = overrides;
+  const { runners, seed, runDirectory, control } = overrides;
   try {
     const trainer = new Trainer<JsonValue>({
       logger,
@@ -65,6 +66,7 @@ export async function openTrainer(
       ...(runners !== undefined && { runners }),
       ...(seed !== undefined && { seed }),
       ...(runDirectory !== undefined && { runDirectory }),
+      ...(control !== undefined && { control }),
       ...(backend && { backend }),
       algorithm: chosen,
       signal,

@@ -261,6 +261,11 @@ export interface ShownSample {
   readonly lossMask: readonly number[];
   /** Nats. */
   readonly logprobs: readonly number[];
+  /**
+   * The policy's own log-probabilities when the sample was first trained on, in nats; 0 where `lossMask` is 0. With `logprobs` they give the
+   * importance ratio of each token. Absent where the algorithm does not compare them.
+   */
+  readonly trainerLogprobs?: readonly number[];
   readonly segments: readonly SampledSegment[];
 }
 

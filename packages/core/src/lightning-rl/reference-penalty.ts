@@ -33,7 +33,15 @@ export function penalizeDivergence(
   };
 }
 
-function divergenceOf(sample: BatchSample, reference: ArrayLike<number> | undefined, index: number): Float64Array {
+/**
+ * Returns d_t = q_t − ref_t for each trained token of a sample, shape (T,), 0 for the others.
+ * @throws {BackendError} `samples-invalid` when the log-probabilities are not those of the sample, `numerics` when one is not finite
+ */
+export function divergenceOf(
+  sample: BatchSample,
+  reference: ArrayLike<number> | undefined,
+  index: number,
+): Float64Array {
   if (reference?.length !== sample.tokens.length) {
     throw new BackendError(
       `sample ${index} of ${sample.tokens.length} tokens has ${reference?.length ?? 'no'} reference log-probabilities`,

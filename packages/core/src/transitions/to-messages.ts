@@ -20,6 +20,8 @@ export interface Conversation {
   readonly messages: readonly ChatMessage[];
   /** The tools that were on offer; null when there were none. */
   readonly tools: readonly JsonValue[] | null;
+  /** True where the token limit cut the answer off. */
+  readonly isTruncated?: true;
 }
 
 export interface Conversations {
@@ -63,7 +65,8 @@ function readConversations(call: ModelCall): readonly Conversation[] | string {
   if (input === undefined || !input.every(isMessage)) return 'the call has no readable input messages';
   if (output === undefined || output.length === 0 || !output.every(isMessage))
     return 'the call has no readable output messages';
-  return output.map((answer) => ({
+  const reasons = readFinishReasons(call);
+  return output.map((answer, choice) => ({
     rolloutId: span.rolloutId,
     attemptId: span.attemptId,
     spanId: span.spanId,
@@ -71,7 +74,15 @@ function readConversations(call: ModelCall): readonly Conversation[] | string {
     agentNames: call.agentNames,
     messages: [...input, answer],
     tools: tools === undefined || tools.length === 0 ? null : tools,
+    ...(reasons[choice] === 'length' && { isTruncated: true as const }),
   }));
+}
+
+/** Reads why each choice of a call ended. */
+function readFinishReasons(call: ModelCall): readonly unknown[] {
+  const reasons =
+    call.gateway?.attributes[attributeNames.finishReasons] ?? call.framework?.attributes[attributeNames.finishReasons];
+  return Array.isArray(reasons) ? reasons : [reasons];
 }
 
 /** Reads a JSON list from an attribute of the gateway's span, or else of the framework's. */

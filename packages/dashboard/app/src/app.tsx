@@ -1,17 +1,22 @@
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { RunDetails } from '../../src/api.ts';
 import { changes, isConnected, listen, useResource } from './fetch.ts';
 import { AlertsPage } from './pages/alerts-page.tsx';
 import { GroupPage } from './pages/group-page.tsx';
 import { GroupsPage } from './pages/groups-page.tsx';
+import { LivePage } from './pages/live-page.tsx';
+import { promptSearches, PromptsPage } from './pages/prompts-page.tsx';
 import { RolloutPage } from './pages/rollout-page.tsx';
 import { RolloutsPage } from './pages/rollouts-page.tsx';
 import { RunPage } from './pages/run-page.tsx';
+import { SamplesPage } from './pages/samples-page.tsx';
 import { RunsPage } from './pages/runs-page.tsx';
 import { StateBadge } from './parts/badges.tsx';
 import { Problem, Waiting } from './parts/messages.tsx';
 import { Link, pageOf, place } from './router.tsx';
+import { formatMoment } from './format.ts';
+import { snapshot } from './snapshot/snapshot.ts';
 import { theme, toggleTheme } from './theme.ts';
 
 /** The whole page: the header, and what the address names. */
@@ -25,12 +30,18 @@ export function App(): JSX.Element {
   }, [title]);
   return (
     <>
-      <a class="skip" href="#main">
+      <a class="skip" href="#main" onClick={skipToContent}>
         Skip to the content
       </a>
       {shownRun === undefined ? <PlainPage /> : <RunFrame run={shownRun} key={shownRun} />}
     </>
   );
+}
+
+/** Goes to the content without a new address: in a file the address after the `#` is the page. */
+function skipToContent(event: Event): void {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
 }
 
 function PlainPage(): JSX.Element {
@@ -71,11 +82,15 @@ function RunPages({ details }: { readonly details: RunDetails }): JSX.Element {
   const [, , page, id] = place.value.path;
   if (page === undefined) return <RunPage details={details} />;
   if (page === 'alerts' && id === undefined) return <AlertsPage details={details} />;
-  if (page === 'rollouts' || page === 'groups') {
+  if (page === 'prompts' && id === undefined) return <PromptsPage details={details} />;
+  if (page === 'rollouts' || page === 'groups' || page === 'samples' || page === 'live') {
     if (!details.hasStore) return <Problem title="The rollouts are elsewhere" text={noStore(details)} />;
+    if (page === 'live' && id === undefined) return <LivePage details={details} />;
+    if (page === 'samples' && id === undefined) return <SamplesPage details={details} />;
     if (page === 'rollouts')
       return id === undefined ? <RolloutsPage details={details} /> : <RolloutPage details={details} id={id} key={id} />;
-    return id === undefined ? <GroupsPage details={details} /> : <GroupPage details={details} id={id} key={id} />;
+    if (page === 'groups')
+      return id === undefined ? <GroupsPage details={details} /> : <GroupPage details={details} id={id} key={id} />;
   }
   return <Problem title="There is no such page" text={`A run has no page "${page}".`} />;
 }
@@ -86,11 +101,20 @@ function noStore({ directory }: RunDetails): string {
 
 function Header({ run, details }: { readonly run?: string; readonly details?: RunDetails | undefined }): JSX.Element {
   const [, , page = ''] = place.value.path;
+  const isSearch = promptSearches.includes(details?.config['algorithm.name']);
   const alerts = details?.findings.length ?? 0;
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a narrow screen, the tab of the page that is shown may be beyond the edge.
+    tabs.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [page]);
   const pages: readonly (readonly [page: string, name: string])[] = [
     ['', 'Overview'],
     ['rollouts', 'Rollouts'],
     ['groups', 'Groups'],
+    ...(isSearch ? ([['prompts', 'Prompts']] as const) : ([['samples', 'Samples']] as const)),
+    // A file shows no moment but its own.
+    ...(snapshot === undefined ? ([['live', 'Live']] as const) : []),
     ['alerts', alerts === 0 ? 'Alerts' : `Alerts (${alerts})`],
   ];
   return (
@@ -109,6 +133,11 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
           </span>
         )}
         <span class="space" />
+        {snapshot === undefined ? undefined : (
+          <span class="badge as-of" title="npx agent-lightning dashboard shows the run itself">
+            as of {formatMoment(snapshot.madeAt)}
+          </span>
+        )}
         {isConnected.value ? undefined : (
           <span class="badge bad" role="status">
             not connected
@@ -124,7 +153,7 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
         </button>
       </div>
       {run === undefined ? undefined : (
-        <nav class="tabs" aria-label="Pages of the run">
+        <nav class="tabs" aria-label="Pages of the run" ref={tabs}>
           {pages.map(([name, label]) => (
             <Link
               key={name}

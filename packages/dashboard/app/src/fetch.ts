@@ -1,6 +1,9 @@
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { ErrorReply } from '../../src/api.ts';
+import { answerFromSnapshot } from './snapshot/answer.ts';
+import { snapshot } from './snapshot/snapshot.ts';
+import { readKey } from './access.ts';
 
 /** Counts what the server told of: pages ask again when the number that they name grows. */
 export const changes = { runs: signal(0), run: signal(0), rollouts: signal(0) };
@@ -10,6 +13,7 @@ export const isConnected = signal(true);
 
 /** Listens to the events of a run, or of the list of runs; returns the function that ends it. */
 export function listen(run: string | undefined): () => void {
+  if (snapshot !== undefined) return () => undefined; // nothing changes in a file
   const source = new EventSource(run === undefined ? '/api/events' : `/api/events?run=${encodeURIComponent(run)}`);
   for (const name of ['runs', 'run', 'rollouts'] as const)
     source.addEventListener(name, () => (changes[name].value += 1));
@@ -18,12 +22,23 @@ export function listen(run: string | undefined): () => void {
   return () => source.close();
 }
 
-/** Asks a route. @throws Error with the sentence of the server */
+/** Asks a route of the server, or the file that holds the run. @throws Error with the sentence that says what is wrong */
 export async function ask<Reply>(path: string, signal?: AbortSignal): Promise<Reply> {
+  if (snapshot !== undefined) return answerFromSnapshot(snapshot, path) as Reply;
   const response = await fetch(path, signal === undefined ? {} : { signal });
   const body = (await response.json()) as Reply | ErrorReply;
   if (!response.ok) throw new Error((body as ErrorReply).error.message);
   return body as Reply;
+}
+
+/** Writes something by the admin key of this tab. @throws Error with the sentence of the server */
+export async function put(path: string, body: object): Promise<void> {
+  const response = await fetch(path, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${readKey() ?? ''}` },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(((await response.json()) as ErrorReply).error.message);
 }
 
 /** What is known of a reply: nothing yet, the reply, or the sentence that says why there is none. */

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
+import { snapshot } from './snapshot/snapshot.ts';
 
 /** The address of the page that is shown. */
 export const place = signal(readPlace());
@@ -9,12 +10,22 @@ export interface Place {
   readonly query: URLSearchParams;
 }
 
+/** The address of a page: in a file it stands behind the `#`, since the file has one path. */
 function readPlace(): Place {
-  const path = location.pathname
-    .split('/')
-    .filter((part) => part !== '')
-    .map(decodePart);
-  return { path, query: new URLSearchParams(location.search) };
+  const address = snapshot === undefined ? location.pathname + location.search : readHash(snapshot.run);
+  const [path = '', query = ''] = address.split(/\?(.*)/s);
+  const parts = path.split('/').filter((part) => part !== '');
+  return { path: parts.map(decodePart), query: new URLSearchParams(query) };
+}
+
+/** Returns the page that the address of a file names; without one it is the overview of its run. */
+function readHash(run: string): string {
+  return location.hash.length > 1 ? location.hash.slice(1) : `/runs/${encodeURIComponent(run)}`;
+}
+
+/** Returns what a link to a page points to. */
+function toHref(to: string): string {
+  return snapshot === undefined ? to : `#${to}`;
 }
 
 /** Decodes a part of a path; one that is no valid encoding stays as it is, and names nothing. */
@@ -28,8 +39,8 @@ function decodePart(part: string): string {
 
 /** Shows another page. `replace` keeps the history as it is, for filters that change with each key. */
 export function navigate(href: string, { replace = false }: { readonly replace?: boolean } = {}): void {
-  if (replace) history.replaceState(null, '', href);
-  else history.pushState(null, '', href);
+  if (replace) history.replaceState(null, '', toHref(href));
+  else history.pushState(null, '', toHref(href));
   const before = place.value.path.join('/');
   place.value = readPlace();
   if (place.value.path.join('/') === before) return;
@@ -39,6 +50,7 @@ export function navigate(href: string, { replace = false }: { readonly replace?:
 }
 
 addEventListener('popstate', () => (place.value = readPlace()));
+if (snapshot !== undefined) addEventListener('hashchange', () => (place.value = readPlace()));
 
 /** Makes the address of a page of a run, such as `/runs/a/rollouts?steps=3`. Empty fields are left out. */
 export function pageOf(
@@ -81,7 +93,7 @@ export function Link({ to, children, ...rest }: LinkProps): JSX.Element {
     navigate(to);
   };
   return (
-    <a {...rest} href={to} onClick={open}>
+    <a {...rest} href={toHref(to)} onClick={open}>
       {children}
     </a>
   );

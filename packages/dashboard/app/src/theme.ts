@@ -8,8 +8,25 @@ const dark = matchMedia('(prefers-color-scheme: dark)');
 export const theme = signal<Theme>(readTheme());
 
 function readTheme(): Theme {
-  const chosen = localStorage.getItem('theme');
+  const chosen = readChoice();
   return chosen === 'light' || chosen === 'dark' ? chosen : dark.matches ? 'dark' : 'light';
+}
+
+/** Reads what the reader chose before; a file that is shown in a frame may have no storage. */
+function readChoice(): string | null {
+  try {
+    return localStorage.getItem('theme');
+  } catch {
+    return null;
+  }
+}
+
+function keepChoice(next: Theme): void {
+  try {
+    localStorage.setItem('theme', next);
+  } catch {
+    return; // it holds for this page only
+  }
 }
 
 function show(next: Theme): void {
@@ -19,7 +36,7 @@ function show(next: Theme): void {
 
 export function toggleTheme(): void {
   const next = theme.value === 'dark' ? 'light' : 'dark';
-  localStorage.setItem('theme', next);
+  keepChoice(next);
   show(next);
 }
 

@@ -1,49 +1,40 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { MetricsPage, RolloutPage, GroupPage, RunList } from '../api.ts';
-import { countRollouts, filterRollouts, listGroups } from '../rollouts/filter-rollouts.ts';
+import type { GroupPage, MetricsPage, RolloutPage, RunExamples, RunList } from '../api.ts';
+import { readExamples } from '../examples/read-examples.ts';
+import { readPrompts } from '../prompts/read-prompts.ts';
 import { readGroup } from '../rollouts/read-group.ts';
 import { readRollout } from '../rollouts/read-rollout.ts';
 import { readTokens } from '../rollouts/read-tokens.ts';
-import { findTokenTexts, readExcerpts, type TokenTexts } from '../rollouts/token-texts.ts';
+import { readKeptSteps } from '../rollouts/token-texts.ts';
+import { newestStep, openTokenContext } from '../runs/open-token-context.ts';
 import type { RunShelf } from '../runs/run-shelf.ts';
-import { anyNumber, oneOf, shortText, stepRange, wholeNumber } from './query-fields.ts';
+import { readRolloutTree, readStepSamples } from '../samples/read-samples.ts';
+import { isId } from './is-id.ts';
+import { groupFields, listRollouts, pageGroups, rolloutFields } from './list-fields.ts';
+import { liveRoutes } from './live-routes.ts';
+import { noteRoutes } from './note-routes.ts';
+import { wholeNumber } from './query-fields.ts';
 import { route, type Route } from './route.ts';
-
-/** The most items of one page. */
-const mostItems = 500;
-
-const rolloutFields = {
-  offset: wholeNumber(0, 1e9, 0),
-  limit: wholeNumber(1, mostItems, 100),
-  steps: stepRange,
-  mode: oneOf(['', 'train', 'val', 'test']),
-  status: oneOf(['', 'queuing', 'preparing', 'running', 'requeuing', 'succeeded', 'failed', 'cancelled']),
-  failure: shortText,
-  kind: shortText,
-  group: shortText,
-  least: anyNumber,
-  most: anyNumber,
-  text: shortText,
-  order: oneOf(['newest', 'oldest', 'lowest', 'highest', 'slowest']),
-} as const;
-
-const groupFields = {
-  offset: wholeNumber(0, 1e9, 0),
-  limit: wholeNumber(1, mostItems, 100),
-  steps: stepRange,
-  signal: oneOf(['', 'some', 'none']),
-} as const;
 
 /** Makes the routes that answer with JSON. */
 export function createRoutes(shelf: RunShelf): readonly Route[] {
-  return [...runRoutes(shelf), ...rolloutRoutes(shelf), ...groupRoutes(shelf)];
+  return [
+    ...runRoutes(shelf),
+    ...rolloutRoutes(shelf),
+    ...groupRoutes(shelf),
+    ...sampleRoutes(shelf),
+    ...noteRoutes(shelf),
+    ...liveRoutes(shelf),
+  ];
 }
 
 function runRoutes(shelf: RunShelf): readonly Route[] {
   return [
     route('/api/runs', {}, async (): Promise<RunList> => ({ source: shelf.title, runs: await shelf.list() })),
     route('/api/runs/:run', {}, async ({ run }) => await shelf.describe(run!)),
+    route('/api/runs/:run/prompts', {}, async ({ run }) => {
+      const files = await shelf.files(run!);
+      return files && (await readPrompts(files));
+    }),
     route(
       '/api/runs/:run/metrics',
       { after: wholeNumber(0, 1e9, 0), limit: wholeNumber(1, 2_000, 500) },
@@ -64,71 +55,47 @@ function rolloutRoutes(shelf: RunShelf): readonly Route[] {
       const rollouts = await shelf.rollouts(run!);
       if (rollouts === undefined) return undefined;
       await rollouts.index.whenBegun();
-      const entries = rollouts.index.entries();
-      const found = filterRollouts(entries, filter);
-      return {
-        total: found.length,
-        read: entries.length,
-        isComplete: rollouts.index.isComplete,
-        offset: filter.offset,
-        items: found.slice(filter.offset, filter.offset + filter.limit),
-        ...countRollouts(found),
-      };
+      const notes = await (await shelf.files(run!))?.notes.read();
+      return { ...listRollouts(rollouts.index.entries(), filter, notes), isComplete: rollouts.index.isComplete };
+    }),
+    route('/api/runs/:run/examples', {}, async ({ run }): Promise<RunExamples | undefined> => {
+      const rollouts = await shelf.rollouts(run!);
+      if (rollouts === undefined) return undefined;
+      const directory = (await shelf.files(run!))?.directory;
+      await rollouts.index.whenComplete(); // the first validation is what was read last
+      return await readExamples(
+        rollouts.store,
+        rollouts.index.entries(),
+        directory === undefined ? [] : await readKeptSteps(directory),
+      );
     }),
     route('/api/runs/:run/rollouts/:rollout', {}, async ({ run, rollout }) => {
       const rollouts = await shelf.rollouts(run!);
-      return rollouts === undefined || !isId(rollout!) ? undefined : await readRollout(rollouts.store, rollout!);
+      const details =
+        rollouts === undefined || !isId(rollout!) ? undefined : await readRollout(rollouts.store, rollout!);
+      const note = (await (await shelf.files(run!))?.notes.read())?.get(rollout!);
+      return details && { ...details, ...(note !== undefined && { note }) };
     }),
     route('/api/runs/:run/rollouts/:rollout/tokens', {}, async ({ run, rollout }) => {
-      const rollouts = await shelf.rollouts(run!);
-      if (rollouts === undefined || !isId(rollout!)) return undefined;
-      const files = await shelf.files(run!);
-      const directory = files?.directory;
-      await rollouts.index.whenComplete(); // the advantages need every rollout of the step
-      const none: TokenTexts = { source: 'none', of: (tokens) => Array.from(tokens, String) };
-      return await readTokens(
-        {
-          store: rollouts.store,
-          config: (await files?.record())?.config,
-          metrics: (await files?.metrics()) ?? [],
-          excerpts: directory === undefined ? [] : await readExcerpts(directory),
-          texts: directory === undefined ? none : await textsOf(directory),
-          idsOfStep: (step) =>
-            rollouts.index
-              .entries()
-              .flatMap((entry) => (entry.step === step && entry.mode === 'train' ? [entry.id] : [])),
-        },
-        rollout!,
-      );
+      const context = isId(rollout!) ? await openTokenContext(shelf, run!) : undefined;
+      return context && (await readTokens(context, rollout!));
     }),
   ];
 }
 
 function groupRoutes(shelf: RunShelf): readonly Route[] {
   return [
-    route(
-      '/api/runs/:run/groups',
-      groupFields,
-      async ({ run }, { steps, signal, offset, limit }): Promise<GroupPage | undefined> => {
-        const rollouts = await shelf.rollouts(run!);
-        if (rollouts === undefined) return undefined;
-        await rollouts.index.whenBegun();
-        const entries = rollouts.index.entries();
-        const chosen =
-          steps === null ? entries : entries.filter(({ step = -1 }) => step >= steps[0] && step <= steps[1]);
-        const lines = (await (await shelf.files(run!))?.metrics()) ?? [];
-        const failureRewards = new Map(lines.map(({ step, failureReward }) => [step, failureReward]));
-        const groups = listGroups(chosen, failureRewards).filter(
-          ({ deviation = 0 }) => signal === '' || (signal === 'some') === deviation > 0,
-        );
-        return {
-          total: groups.length,
-          isComplete: rollouts.index.isComplete,
-          offset,
-          items: groups.slice(offset, offset + limit),
-        };
-      },
-    ),
+    route('/api/runs/:run/groups', groupFields, async ({ run }, filter): Promise<GroupPage | undefined> => {
+      const rollouts = await shelf.rollouts(run!);
+      if (rollouts === undefined) return undefined;
+      await rollouts.index.whenBegun();
+      const lines = (await (await shelf.files(run!))?.metrics()) ?? [];
+      const failureRewards = new Map(lines.map(({ step, failureReward }) => [step, failureReward]));
+      return {
+        ...pageGroups(rollouts.index.entries(), failureRewards, filter),
+        isComplete: rollouts.index.isComplete,
+      };
+    }),
     route('/api/runs/:run/groups/:group', {}, async ({ run, group }) => {
       const rollouts = await shelf.rollouts(run!);
       return rollouts === undefined || !isId(group!) ? undefined : await readGroup(rollouts.store, group!);
@@ -136,24 +103,15 @@ function groupRoutes(shelf: RunShelf): readonly Route[] {
   ];
 }
 
-/** Tells whether a text can be the id of a rollout or a group; a store rejects others. */
-function isId(text: string): boolean {
-  return /^[A-Za-z0-9._:-]{1,200}$/.test(text);
-}
-
-/** The most tokenizers in memory; the one that was read first is forgotten first. */
-const mostTokenizers = 4;
-const tokenizers = new Map<string, { readonly mark: string; readonly texts: TokenTexts }>();
-
-/** Finds the texts of a run's tokens; a tokenizer is read once for each state of its file, and looked for again while the run has none. */
-async function textsOf(directory: string): Promise<TokenTexts> {
-  const file = await stat(join(directory, 'model', 'tokenizer.json')).catch(() => undefined); // there is none yet
-  const mark = file === undefined ? '' : `${file.ino} ${file.size} ${file.mtimeMs}`;
-  const known = tokenizers.get(directory);
-  if (known?.mark === mark) return known.texts;
-  tokenizers.delete(directory);
-  const texts = await findTokenTexts(directory);
-  if (texts.source === 'tokenizer') tokenizers.set(directory, { mark, texts });
-  for (const oldest of [...tokenizers.keys()].slice(0, -mostTokenizers)) tokenizers.delete(oldest);
-  return texts;
+function sampleRoutes(shelf: RunShelf): readonly Route[] {
+  return [
+    route('/api/runs/:run/samples', { step: wholeNumber(1, 1e9, 0) }, async ({ run }, { step }) => {
+      const context = await openTokenContext(shelf, run!);
+      return context && (await readStepSamples(context, step === 0 ? newestStep(context) : step));
+    }),
+    route('/api/runs/:run/rollouts/:rollout/samples', {}, async ({ run, rollout }) => {
+      const context = isId(rollout!) ? await openTokenContext(shelf, run!) : undefined;
+      return context && (await readRolloutTree(context, rollout!));
+    }),
+  ];
 }

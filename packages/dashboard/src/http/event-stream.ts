@@ -51,8 +51,12 @@ async function readStates(
 ): Promise<readonly (readonly [type: string, state: string])[]> {
   if (run === null) return [['runs', await shelf.mark(null)]];
   const rollouts = await shelf.rollouts(run);
+  await rollouts?.index.lookForLateRewards();
+  const notes = (await (await shelf.files(run))?.notes.mark()) ?? '';
   return [
     ['run', await shelf.mark(run)],
-    ...(rollouts === undefined ? [] : ([['rollouts', `${rollouts.index.serial} ${rollouts.index.version}`]] as const)),
+    ...(rollouts === undefined
+      ? []
+      : ([['rollouts', `${rollouts.index.serial} ${rollouts.index.version} ${notes}`]] as const)),
   ];
 }

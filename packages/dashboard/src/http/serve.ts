@@ -4,7 +4,8 @@ import { ConfigurationError, LightningError } from '@agent-lightning/core';
 import type { RunShelf } from '../runs/run-shelf.ts';
 import { createRoutes } from './api-routes.ts';
 import { streamEvents } from './event-stream.ts';
-import { errorReply, findRoute, type Route } from './route.ts';
+import { findWriteProblem, hasAdminKey, readBody } from './admin-key.ts';
+import { errorReply, findRoute, type Route, type RouteReply } from './route.ts';
 import { readApp, type StaticFile } from './static-files.ts';
 
 /** A server that listens. */
@@ -23,13 +24,17 @@ const safeHeaders: Readonly<Record<string, string>> = {
   'cross-origin-opener-policy': 'same-origin',
 };
 
-/** Serves the pages and their routes on the loopback. @throws {ConfigurationError} `option-invalid` for a port that is taken */
-export async function serve(shelf: RunShelf, port: number): Promise<Listening> {
+/**
+ * Serves the pages and their routes on the loopback.
+ * @param adminKey the key of requests that write; undefined where none may
+ * @throws {ConfigurationError} `option-invalid` for a port that is taken
+ */
+export async function serve(shelf: RunShelf, port: number, adminKey: string | undefined): Promise<Listening> {
   const app = readApp();
   const routes = createRoutes(shelf);
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(safeHeaders)) response.setHeader(name, value);
-    answer(request, response, { app, routes, shelf }).catch(() => response.destroy()); // not even the error could be sent
+    answer(request, response, { app, routes, shelf, adminKey }).catch(() => response.destroy()); // not even the error could be sent
   });
   await listen(server, port);
   const { port: bound } = server.address() as AddressInfo;
@@ -63,6 +68,7 @@ interface Parts {
   readonly app: ReadonlyMap<string, StaticFile>;
   readonly routes: readonly Route[];
   readonly shelf: RunShelf;
+  readonly adminKey: string | undefined;
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, parts: Parts): Promise<void> {
@@ -72,7 +78,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     const url = readAddress(request.url ?? '/');
     if (url === undefined)
       return sendJson(response, 400, errorReply('request-invalid', `${request.url} is no address`, 'path'));
-    await answerAt(url, response, parts);
+    if (request.method === 'PUT') return await answerWrite(request, url, response, parts);
+    await answerAt(request, url, response, parts);
   } catch (error) {
     if (response.headersSent) throw error;
     const code = LightningError.isInstance(error) ? error.code : 'unknown';
@@ -86,17 +93,50 @@ function readAddress(target: string): URL | undefined {
 }
 
 async function answerAt(
+  request: IncomingMessage,
   { pathname, searchParams }: URL,
   response: ServerResponse,
-  { app, routes, shelf }: Parts,
+  { app, routes, shelf, adminKey }: Parts,
 ): Promise<void> {
   if (pathname === '/api/events') return streamEvents(shelf, searchParams.get('run'), response);
   if (!pathname.startsWith('/api/')) return sendFile(response, app, pathname);
-  const found = findRoute(routes, pathname);
+  if (pathname === '/api/access')
+    return sendJson(response, 200, { canWrite: hasAdminKey(request, adminKey), hasKey: adminKey !== undefined });
+  const found = findRoute(
+    routes.filter(({ method }) => method === 'GET'),
+    pathname,
+  );
   if (found === undefined)
     return sendJson(response, 404, errorReply('not-found', `there is no route ${pathname}`, 'path'));
-  const { status, body } = await found.route.answer(found.names, searchParams);
-  sendJson(response, status, body);
+  await sendReply(response, await found.route.answer({ names: found.names, query: searchParams }));
+}
+
+/** Answers a request that writes: it needs the admin key. */
+async function answerWrite(
+  request: IncomingMessage,
+  { pathname }: URL,
+  response: ServerResponse,
+  { routes, adminKey }: Parts,
+): Promise<void> {
+  const problem = findWriteProblem(request, adminKey);
+  if (problem !== undefined) {
+    request.resume(); // what was sent is not read
+    return sendJson(response, problem.status, errorReply(problem.code, problem.message));
+  }
+  const found = findRoute(
+    routes.filter(({ method }) => method === 'PUT'),
+    pathname,
+  );
+  if (found === undefined)
+    return sendJson(response, 404, errorReply('not-found', `nothing can be written at ${pathname}`, 'path'));
+  let body: unknown;
+  try {
+    body = await readBody(request);
+  } catch (error) {
+    if (!LightningError.isInstance(error)) throw error;
+    return sendJson(response, 400, errorReply('request-invalid', error.message, 'body'));
+  }
+  await sendReply(response, await found.route.answer({ names: found.names, query: new URLSearchParams(), body }));
 }
 
 /** Finds a reason not to answer: a name that is not the loopback's (DNS rebinding), another site's page, a method that would write. */
@@ -114,9 +154,16 @@ function findProblem({
   const site = headers['sec-fetch-site'];
   if (site === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate')
     return { status: 403, code: 'forbidden', message: 'the page of another site may not read the dashboard' };
-  if (method !== 'GET' && method !== 'HEAD')
-    return { status: 405, code: 'request-invalid', message: `the dashboard only reads, and ${method} would write` };
+  if (method !== 'GET' && method !== 'HEAD' && method !== 'PUT')
+    return { status: 405, code: 'request-invalid', message: `the dashboard has nothing for ${method}` };
   return undefined;
+}
+
+async function sendReply(response: ServerResponse, reply: RouteReply): Promise<void> {
+  if ('body' in reply) return sendJson(response, reply.status, reply.body);
+  response.writeHead(200, { 'content-type': 'application/jsonl; charset=utf-8', 'cache-control': 'no-store' });
+  for await (const line of reply.lines) response.write(`${JSON.stringify(line)}\n`);
+  response.end();
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RolloutEntry } from '../api.ts';
+import type { Note } from '../notes/note.ts';
+import type { Notes } from '../notes/notes-file.ts';
 import { filterRollouts, listGroups, type RolloutFilter } from './filter-rollouts.ts';
 
 const entry = fc.record({
@@ -14,6 +16,8 @@ const entry = fc.record({
   reward: fc.option(fc.integer({ min: -2, max: 2 }), { nil: undefined }),
   failure: fc.constantFrom('E', undefined),
   seconds: fc.option(fc.nat(9), { nil: undefined }),
+  prompts: fc.constantFrom('P', undefined),
+  taskNumber: fc.constantFrom(0, 1, undefined),
   attempts: fc.constant(1),
   createdAtMs: fc.nat(),
 });
@@ -27,12 +31,23 @@ const filter = fc.record({
   group: fc.constantFrom('', 'g1'),
   least: fc.constantFrom(null, 0),
   most: fc.constantFrom(null, 1),
+  note: fc.constantFrom('', 'any', 'good', 'none'),
+  prompts: fc.constantFrom('', 'P'),
+  task: fc.constantFrom(-1, 0),
   text: fc.constantFrom('', 'A'),
   order: fc.constantFrom('newest', 'oldest', 'lowest', 'highest', 'slowest'),
 });
 
+const note = fc.record({ mark: fc.constantFrom('good', 'bad', undefined), comment: fc.constantFrom('Ab', undefined) });
+
 /** Says the same as the filter, one field after the other. */
-function isWanted(one: RolloutEntry, wanted: RolloutFilter): boolean {
+function isWanted(one: RolloutEntry, wanted: RolloutFilter, notes: Notes): boolean {
+  const own = notes.get(one.id);
+  if (wanted.prompts === 'P' && one.prompts !== 'P') return false;
+  if (wanted.task === 0 && one.taskNumber !== 0) return false;
+  if (wanted.note === 'any' && own === undefined) return false;
+  if (wanted.note === 'good' && own?.mark !== 'good') return false;
+  if (wanted.note === 'none' && own !== undefined) return false;
   if (wanted.steps !== null && !(one.step !== undefined && one.step >= 1 && one.step <= 2)) return false;
   if (wanted.mode === 'train' && one.mode !== 'train') return false;
   if (wanted.status === 'failed' && one.status !== 'failed') return false;
@@ -41,16 +56,19 @@ function isWanted(one: RolloutEntry, wanted: RolloutFilter): boolean {
   if (wanted.group === 'g1' && one.group !== 'g1') return false;
   if (wanted.least === 0 && !(one.reward! >= 0)) return false;
   if (wanted.most === 1 && !(one.reward! <= 1)) return false;
-  return wanted.text === '' || /a/i.test(`${one.task}\n${one.id}`);
+  return wanted.text === '' || /a/i.test(`${one.task}\n${one.id}\n${own?.comment ?? ''}`);
 }
 
 describe('filterRollouts', () => {
   it('keeps each rollout that every field wants, once, in the order that is asked for', () => {
     fc.assert(
-      fc.property(fc.array(entry), filter, (given, wanted) => {
+      fc.property(fc.array(entry), filter, fc.array(note), (given, wanted, written) => {
         const entries = given as readonly RolloutEntry[];
-        const found = filterRollouts(entries, wanted);
-        const expected = entries.filter((one) => isWanted(one, wanted));
+        const notes = new Map(
+          written.map((each, index) => [entries[index * 2]?.id ?? '', each as unknown as Note] as const),
+        );
+        const found = filterRollouts(entries, wanted, notes);
+        const expected = entries.filter((one) => isWanted(one, wanted, notes));
         expect(new Set(found)).toEqual(new Set(expected));
         expect(found).toHaveLength(expected.length);
         if (wanted.order === 'newest') expect(found).toEqual(expected);

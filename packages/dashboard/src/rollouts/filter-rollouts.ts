@@ -1,4 +1,6 @@
 import type { GroupEntry, RolloutEntry, RolloutPage } from '../api.ts';
+import type { Mark } from '../notes/note.ts';
+import type { Notes } from '../notes/notes-file.ts';
 
 /** Selects and orders rollouts; empty texts and null select everything. */
 export interface RolloutFilter {
@@ -10,14 +12,27 @@ export interface RolloutFilter {
   readonly group: string;
   readonly least: number | null;
   readonly most: number | null;
-  /** A part of the task or of the id, in any case. */
+  /** The id of the prompts that a search tried. */
+  readonly prompts: string;
+  /** The number of a task of such a search; below 0 selects every task. */
+  readonly task: number;
+  /** A mark of a reader, `any` note, or `none`. */
+  readonly note: string;
+  /** A part of the task, of the id, or of a reader's comment, in any case. */
   readonly text: string;
   readonly order: 'newest' | 'oldest' | 'lowest' | 'highest' | 'slowest';
 }
 
+/** The notes that a filter can ask for; the first asks for nothing. */
+export const noteFilters: readonly ['', ...('any' | Mark | 'none')[]] = ['', 'any', 'good', 'bad', 'unsure', 'none'];
+
 /** Returns the rollouts that a filter selects, in its order. @param entries newest first */
-export function filterRollouts(entries: readonly RolloutEntry[], filter: RolloutFilter): readonly RolloutEntry[] {
-  const tests = testsOf(filter);
+export function filterRollouts(
+  entries: readonly RolloutEntry[],
+  filter: RolloutFilter,
+  notes: Notes = new Map(),
+): readonly RolloutEntry[] {
+  const tests = testsOf(filter, notes);
   const found = tests.length === 0 ? entries : entries.filter((entry) => tests.every((test) => test(entry)));
   switch (filter.order) {
     case 'newest':
@@ -33,8 +48,8 @@ export function filterRollouts(entries: readonly RolloutEntry[], filter: Rollout
   }
 }
 
-function testsOf(filter: RolloutFilter): readonly ((entry: RolloutEntry) => boolean)[] {
-  const { steps, mode, status, failure, kind, group, least, most } = filter;
+function testsOf(filter: RolloutFilter, notes: Notes): readonly ((entry: RolloutEntry) => boolean)[] {
+  const { steps, mode, status, failure, kind, group, least, most, note, prompts, task: number } = filter;
   const text = filter.text.toLowerCase();
   return [
     ...(steps === null ? [] : [({ step = -1 }: RolloutEntry) => step >= steps[0] && step <= steps[1]]),
@@ -47,8 +62,22 @@ function testsOf(filter: RolloutFilter): readonly ((entry: RolloutEntry) => bool
     ...(most === null ? [] : [({ reward }: RolloutEntry) => reward !== undefined && reward <= most]),
     ...(text === ''
       ? []
-      : [({ task, id }: RolloutEntry) => task.toLowerCase().includes(text) || id.toLowerCase().includes(text)]),
+      : [
+          ({ task, id }: RolloutEntry) =>
+            task.toLowerCase().includes(text) ||
+            id.toLowerCase().includes(text) ||
+            notes.get(id)?.comment?.toLowerCase().includes(text) === true,
+        ]),
+    ...(prompts === '' ? [] : [(entry: RolloutEntry) => entry.prompts === prompts]),
+    ...(number < 0 ? [] : [(entry: RolloutEntry) => entry.taskNumber === number]),
+    ...(note === '' ? [] : [({ id }: RolloutEntry) => hasNote(notes, id, note)]),
   ];
+}
+
+function hasNote(notes: Notes, id: string, wanted: string): boolean {
+  const note = notes.get(id);
+  if (wanted === 'none') return note === undefined;
+  return note !== undefined && (wanted === 'any' || note.mark === wanted);
 }
 
 /** Counts rollouts by status and by failure. */

@@ -1,8 +1,8 @@
 import type { LightningStore } from '@agent-lightning/core';
-import type { ViewEntry } from '@agent-lightning/report';
 import type { GroupDetails } from '../api.ts';
+import { countCommon } from './count-common.ts';
 import { readViews } from './read-rollout.ts';
-import { stepOf } from './rollout-entry.ts';
+import { stepOf } from '../step-of.ts';
 
 /** The most rollouts of a group that stand beside each other. */
 const shownRollouts = 64;
@@ -20,12 +20,4 @@ export async function readGroup(store: LightningStore, groupId: string): Promise
     rollouts,
     common: countCommon(rollouts.map(({ entries }) => entries)),
   };
-}
-
-/** Counts the entries with which all of these lists begin alike: after them the rollouts part. */
-export function countCommon(lists: readonly (readonly ViewEntry[])[]): number {
-  const [first = [], ...others] = lists.map((entries) => entries.map((entry) => JSON.stringify(entry)));
-  let count = 0;
-  while (count < first.length && others.every((other) => other[count] === first[count])) count += 1;
-  return count;
 }

@@ -10,7 +10,7 @@ import {
 } from '@agent-lightning/core';
 import { viewRollout } from '@agent-lightning/report';
 import type { RewardRow, RolloutDetails, SpanRow } from '../api.ts';
-import { stepOf } from './rollout-entry.ts';
+import { stepOf } from '../step-of.ts';
 
 /** The most characters of one attribute, and the most spans, that a page gets; the store has the whole. */
 const shownCharacters = 20_000;

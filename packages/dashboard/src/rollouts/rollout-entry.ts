@@ -8,6 +8,7 @@ import {
 } from '@agent-lightning/core';
 import { isFinalRolloutStatus } from '@agent-lightning/store';
 import type { RolloutEntry } from '../api.ts';
+import { stepOf } from '../step-of.ts';
 
 /** The characters of a task that the list of rollouts shows and searches. */
 const shownCharacters = 300;
@@ -21,7 +22,20 @@ export async function readEntries(
   const spans =
     rolloutIds.length === 0 ? [] : await store.querySpans({ rolloutIds, attemptId: 'latest', kinds: ['reward'] });
   const rewards = lastRewards(spans);
-  return rollouts.map((rollout) => toEntry(rollout, rewards.get(rollout.rolloutId)));
+  const share = createSharer();
+  return rollouts.map((rollout) => toEntry(rollout, rewards.get(rollout.rolloutId), share));
+}
+
+type Sharer = <Text extends string>(text: Text) => Text;
+
+/** Makes a function that returns for equal texts the same one: rollouts of a group have most of theirs in common, and there are very many. */
+function createSharer(): Sharer {
+  const known = new Map<string, string>();
+  return <Text extends string>(text: Text): Text => {
+    const same = known.get(text);
+    if (same === undefined) known.set(text, text);
+    return (same as Text | undefined) ?? text;
+  };
 }
 
 /** Returns the reward that counts of each rollout: the last one for the rollout as a whole. */
@@ -46,21 +60,24 @@ function readRewardOf(span: Span): number | undefined {
   }
 }
 
-function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
-  const { rolloutId, groupId, mode, status, failure, attemptCount, createdAtMs, endedAtMs, input } = rollout;
+function toEntry(rollout: Rollout, reward: number | undefined, share: Sharer): RolloutEntry {
+  const { rolloutId, groupId, mode, status, failure, attemptCount, createdAtMs, endedAtMs, input, metadata } = rollout;
   const step = stepOf(rollout);
   const kind = kindOf(input);
+  const { prompts, task } = metadata;
   const isFailed = isFinalRolloutStatus(status) && status !== 'succeeded';
   return {
     id: rolloutId,
-    ...(groupId !== undefined && { group: groupId }),
-    mode,
-    status,
+    ...(groupId !== undefined && { group: share(groupId) }),
+    mode: share(mode),
+    status: share(status),
     ...(step !== undefined && { step }),
-    task: shortTask(input),
-    ...(kind !== undefined && { taskKind: kind }),
+    task: share(shortTask(input)),
+    ...(kind !== undefined && { taskKind: share(kind) }),
     ...(reward !== undefined && { reward }),
-    ...(isFailed && { failure: failure?.code ?? status, failureKind: kindOfFailure(rollout) }),
+    ...(isFailed && { failure: share(failure?.code ?? status), failureKind: kindOfFailure(rollout) }),
+    ...(typeof prompts === 'string' && { prompts: share(prompts) }),
+    ...(typeof task === 'number' && { taskNumber: task }),
     attempts: attemptCount,
     createdAtMs,
     ...(endedAtMs !== undefined && { seconds: Math.max(0, endedAtMs - createdAtMs) / 1_000 }),
@@ -71,12 +88,6 @@ function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
 function kindOfFailure({ status, failure, attemptCount }: Rollout): NonNullable<RolloutEntry['failureKind']> {
   if (status === 'cancelled' || attemptCount === 0) return 'world';
   return failure === undefined ? 'unknown' : failureKinds.of(failure);
-}
-
-/** Returns the step that a rollout was queued for, by its metadata. */
-export function stepOf({ metadata }: Pick<Rollout, 'metadata'>): number | undefined {
-  const step = metadata['step'];
-  return typeof step === 'number' ? step : undefined;
 }
 
 /** Returns the beginning of a task as one line: its question or prompt where it has one, else its JSON. */

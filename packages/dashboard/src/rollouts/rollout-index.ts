@@ -8,6 +8,9 @@ const firstPageSize = 200;
 /** The time for which changes are gathered before their rollouts are read again. */
 const gatherMs = 300;
 
+/** While agents run, of which spans come all the time, every so manieth look searches for late rewards. */
+const busyLooks = 5;
+
 let opened = 0;
 
 /**
@@ -34,6 +37,11 @@ export class RolloutIndex {
   #gathering: NodeJS.Timeout | undefined;
   #updating: Promise<void> = Promise.resolve();
   #finishedStep: number;
+  /** The spans of the store when a search for late rewards began last, and the place where it is: it goes from the newest to the oldest. */
+  #searchedSpans = 0;
+  #searchPlace = Infinity;
+  #looks = 0;
+  #isLooking = false;
   readonly #work: Promise<unknown>;
 
   /** @param finishedStep the newest step that was finished before */
@@ -95,6 +103,38 @@ export class RolloutIndex {
       if (entry.step !== undefined && entry.step > before && entry.step <= step) this.#readAgain(entry.id);
   }
 
+  /**
+   * Looks for rewards that were written after their rollouts had ended, of which the store tells nothing: where its spans have become more,
+   * the rewards of the next rollouts are read again, a page at each look. Call it every second while somebody watches.
+   */
+  async lookForLateRewards(): Promise<void> {
+    if (!this.#isComplete || this.#isLooking || this.#failure !== undefined) return;
+    this.#isLooking = true;
+    await this.#keepFailure(this.#searchPage());
+    this.#isLooking = false;
+  }
+
+  async #searchPage(): Promise<void> {
+    const { spans, rollouts } = await this.#store.statistics();
+    const entries = this.entries();
+    this.#looks += 1;
+    if (this.#searchPlace >= entries.length) {
+      if (spans === this.#searchedSpans) return;
+      this.#searchedSpans = spans;
+      this.#searchPlace = 0;
+    }
+    if (rollouts.running + rollouts.preparing > 0 && this.#looks % busyLooks !== 0) return;
+    const known = entries.slice(this.#searchPlace, this.#searchPlace + pageSize);
+    this.#searchPlace += pageSize;
+    const rolloutIds = known.filter(({ status }) => status === 'succeeded').map(({ id }) => id);
+    if (rolloutIds.length === 0) return;
+    const { items } = await this.#store.queryRollouts({ rolloutIds, limit: pageSize });
+    const rewards = new Map(known.map(({ id, reward }) => [id, reward]));
+    const changed = (await readEntries(this.#store, items)).filter(({ id, reward }) => reward !== rewards.get(id));
+    for (const entry of changed) this.#put(entry);
+    if (changed.length > 0) this.#tellChange();
+  }
+
   /** Ends the reading; who waits for it is told that it is closed. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -118,6 +158,9 @@ export class RolloutIndex {
 
   async #readAll(): Promise<void> {
     let cursor: string | undefined;
+    // What is written from now on may be missing in what is read.
+    const asked = this.#store.statistics();
+    asked.catch(() => undefined); // it is awaited below
     do {
       const page = await this.#store.queryRollouts({
         order: 'desc',
@@ -130,6 +173,7 @@ export class RolloutIndex {
         this.#older.push(entry);
       }
       cursor = page.nextCursor;
+      if (cursor === undefined) this.#searchedSpans = (await asked).spans;
       this.#isComplete = cursor === undefined;
       this.#tellChange();
     } while (cursor !== undefined && !this.#closing.signal.aborted);

@@ -58,14 +58,23 @@ async function fromExcerpts(directory: string): Promise<TokenTexts | undefined> 
   };
 }
 
-/** Reads the rollouts that a run keeps as they were trained on. */
-export async function readExcerpts(directory: string): Promise<readonly RolloutExcerpt[]> {
-  const kept: RolloutExcerpt[] = [];
+/** A few rollouts of one step, as they were trained on. */
+export interface KeptStep {
+  readonly step: number;
+  readonly rollouts: readonly RolloutExcerpt[];
+}
+
+/** Reads the steps of which a run keeps rollouts as they were trained on. */
+export async function readKeptSteps(directory: string): Promise<readonly KeptStep[]> {
+  const kept: KeptStep[] = [];
   for (const name of ['first.json', 'last.json']) {
     const path = join(directory, 'samples', name);
-    if (!existsSync(path)) continue;
-    const excerpt = JSON.parse(await readFile(path, 'utf8')) as { readonly rollouts: readonly RolloutExcerpt[] };
-    kept.push(...excerpt.rollouts);
+    if (existsSync(path)) kept.push(JSON.parse(await readFile(path, 'utf8')) as KeptStep);
   }
   return kept;
+}
+
+/** Reads the rollouts that a run keeps as they were trained on. */
+export async function readExcerpts(directory: string): Promise<readonly RolloutExcerpt[]> {
+  return (await readKeptSteps(directory)).flatMap(({ rollouts }) => rollouts);
 }

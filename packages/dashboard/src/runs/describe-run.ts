@@ -1,4 +1,4 @@
-import { AilmentWatch, type StepMetrics, type ToldFinding } from '@agent-lightning/run';
+import { AilmentWatch, describeVerdict, type StepMetrics, type ToldFinding } from '@agent-lightning/run';
 import type { CurvePoint, RunDetails, RunState, RunSummary } from '../api.ts';
 import { isTraining } from './is-training.ts';
 import type { RunEnd, RunFiles, RunRecord } from './run-files.ts';
@@ -40,12 +40,15 @@ export async function describeRun(id: string, files: RunFiles): Promise<RunDetai
   const verdict = await files.verdict();
   const summary = await summarize(id, files, record, metrics, end);
   const before = state?.validationBefore;
+  const spend = await files.spend();
   return {
     ...summary,
     config: record.config,
     findings: findFindings(metrics, isCurrent(end, metrics) ? end : undefined, before),
-    ...(verdict !== undefined && { verdict }),
+    ...(verdict !== undefined && { verdict: { ...verdict, sentence: describeVerdict(verdict) } }),
     ...(before !== undefined && { validationBefore: before }),
+    charts: await files.charts(),
+    ...(spend !== undefined && { spend }),
   };
 }
 

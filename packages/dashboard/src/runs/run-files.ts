@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LightningError } from '@agent-lightning/core';
+import { LightningError, type MetricChart } from '@agent-lightning/core';
 import {
   Checkpoints,
   type RunConfig,
   type RunState as SavedState,
+  type Spend,
   type StepMetrics,
   type ToldFinding,
   type Verdict,
 } from '@agent-lightning/run';
+import { NotesFile } from '../notes/notes-file.ts';
 
 /** The record of a run, `run.json`. */
 export interface RunRecord {
@@ -25,15 +27,18 @@ export interface RunEnd {
   readonly findings: readonly ToldFinding[];
 }
 
-/** Reads the files of one run directory. It takes no lock and writes nothing, so the run may go on meanwhile. */
+/** Reads the files of one run directory. It takes no lock and writes none of the run's own files, so the run may go on meanwhile. */
 export class RunFiles {
   readonly directory: string;
+  /** The notes of the run's readers. */
+  readonly notes: NotesFile;
   #metrics: readonly StepMetrics[] = [];
   #metricsMark = '';
   #unreadLines = 0;
 
   constructor(directory: string) {
     this.directory = directory;
+    this.notes = new NotesFile(directory);
   }
 
   /** Returns a text that changes when a file of the run does. Nothing is read, so it can be asked for every second. */
@@ -77,6 +82,11 @@ export class RunFiles {
     return count === 0 ? undefined : `${count} of the lines of metrics.jsonl cannot be read`;
   }
 
+  /** Reads the address of the gateway of a run that goes on; undefined where it told none. */
+  async gatewayUrl(): Promise<unknown> {
+    return (await this.#readJson<{ readonly gatewayUrl?: unknown }>('live.json'))?.gatewayUrl;
+  }
+
   /** Reads how the run ended; undefined while it has not, and for runs of older versions. */
   async end(): Promise<RunEnd | undefined> {
     const end = await this.#readJson<RunEnd>('outcome.json');
@@ -92,6 +102,18 @@ export class RunFiles {
 
   async verdict(): Promise<(Verdict & { readonly step: number }) | undefined> {
     return await this.#readJson<Verdict & { readonly step: number }>('verdict.json');
+  }
+
+  /** Reads the charts of the algorithm's own figures; none where it has none. */
+  async charts(): Promise<readonly MetricChart[]> {
+    const file = await this.#readJson<{ readonly charts?: unknown }>('charts.json');
+    return Array.isArray(file?.charts) ? file.charts.filter(isChart) : [];
+  }
+
+  /** Reads what the run has spent; undefined where it keeps nothing of it. */
+  async spend(): Promise<Spend | undefined> {
+    const spend = await this.#readJson<Spend>('spend.json');
+    return Array.isArray(spend?.models) && typeof spend.usd === 'number' ? spend : undefined;
   }
 
   /** Reads the state in the newest checkpoint; undefined where there is none that this version reads. */
@@ -144,6 +166,10 @@ function readLine(text: string): StepMetrics | undefined {
   } catch {
     return undefined;
   }
+}
+
+function isChart(value: unknown): value is MetricChart {
+  return isObject(value) && typeof value['title'] === 'string' && Array.isArray(value['lines']);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

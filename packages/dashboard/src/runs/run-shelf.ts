@@ -170,7 +170,7 @@ export class StoreShelf implements RunShelf {
   }
 
   async describe(id: string): Promise<RunDetails | undefined> {
-    return id === 'store' ? { ...(await this.#summary()), config: {}, findings: [] } : undefined;
+    return id === 'store' ? { ...(await this.#summary()), config: {}, findings: [], charts: [] } : undefined;
   }
 
   async mark(): Promise<string> {

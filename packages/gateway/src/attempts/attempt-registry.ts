@@ -49,15 +49,15 @@ export class AttemptRegistry {
     );
   }
 
-  /** Returns the attempt's key; it is not kept. @throws {GatewayError} `request-invalid` when the attempt is open already */
-  open(claim: OpenClaim): string {
+  /** Returns the attempt's key; it is not kept. @param mint makes it @throws {GatewayError} `request-invalid` when the attempt is open already */
+  open(claim: OpenClaim, mint: () => string = mintKey): string {
     const { rolloutId, attemptId } = claim.attempt;
     const id = sessionId(rolloutId, attemptId);
     if (this.#open.has(id))
       throw new GatewayError(`attempt ${attemptId} of rollout ${rolloutId} is open already; close it first`, {
         code: 'request-invalid',
       });
-    const key = mintKey();
+    const key = mint();
     const session = new AttemptSession(claim, key, this.#store, this.#window);
     this.#open.set(id, session);
     this.#attemptOfKey.set(session.keyHash.toString('base64'), id);

@@ -42,10 +42,10 @@ export interface RespondOptions {
   readonly onError?: (error: ReplyError) => void;
 }
 
-/** Runs a handler; the caller gets what it throws as an error reply. */
-export function respond(response: ServerResponse, work: Promise<void>, options: RespondOptions = {}): void {
+/** Runs a handler; the caller gets what it throws as an error reply. @returns resolves when the handler is over; never rejects */
+export function respond(response: ServerResponse, work: Promise<void>, options: RespondOptions = {}): Promise<void> {
   response.on('error', () => response.destroy());
-  work.catch((caught: unknown) => {
+  return work.catch((caught: unknown) => {
     const error = toReplyError(caught);
     options.onError?.(error);
     new ReplyWriter(response).failWith(error, options.errorBody?.(error) ?? error.toBody(), '');

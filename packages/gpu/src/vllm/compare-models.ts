@@ -35,7 +35,7 @@ export async function compareModels(
   { tokens, logprobs, dtype }: MeasuredPrompt,
   logger: Logger,
 ): Promise<void> {
-  const served = await client.promptLogprobs(base, tokens);
+  const { logprobs: served } = await client.scorePrompt(base, tokens);
   const gaps = Array.from(logprobs.subarray(1), (value, t) => Math.abs(value - served[t + 1]!));
   const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
   const measured = `the log-probabilities of a prompt of ${tokens.length} tokens differ from the worker's by ${mean.toPrecision(2)} nats on average (at most ${Math.max(...gaps).toPrecision(2)})`;

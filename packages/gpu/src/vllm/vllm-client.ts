@@ -18,6 +18,14 @@ export interface OneToken {
   readonly alternatives: ReadonlyMap<string, number>;
 }
 
+/** A prompt as a model sees it, by token. */
+export interface ScoredPrompt {
+  /** Shape (T,), nats: the log-probability of each token after those before it; 0 for the first. */
+  readonly logprobs: Float32Array;
+  /** The text of each token, by the server's tokenizer; undefined for the first, and where the server does not say. */
+  readonly texts: readonly (string | undefined)[];
+}
+
 /** The error of a server that does not answer. */
 export class VllmAway extends BackendError {}
 
@@ -112,17 +120,17 @@ export class VllmClient {
   }
 
   /**
-   * Returns the log-probability of each token of a prompt after those before it, shape (T,), in nats; 0 for the first.
+   * Returns how likely a model finds each token of a prompt after those before it.
    * @throws {BackendError} `backend-failed` when the reply lacks one
    */
-  async promptLogprobs(model: string, tokens: Int32Array): Promise<Float32Array> {
+  async scorePrompt(model: string, tokens: Int32Array): Promise<ScoredPrompt> {
     const body = { model, prompt: [...tokens], max_tokens: 1, temperature: 1, prompt_logprobs: 0 };
     const { json } = await this.#expect('POST', '/v1/completions', body, slowMs);
     const listed = (json as { choices?: readonly Choice[] } | undefined)?.choices?.[0]?.prompt_logprobs ?? [];
-    const logprobs = Float32Array.from(tokens, (token, t) =>
-      t === 0 ? 0 : (listed[t]?.[String(token)]?.logprob ?? Number.NaN),
-    );
-    if (logprobs.every(Number.isFinite)) return logprobs;
+    const found = Array.from(tokens, (token, t) => (t === 0 ? undefined : listed[t]?.[String(token)]));
+    const logprobs = Float32Array.from(found, (each, t) => (t === 0 ? 0 : (each?.logprob ?? Number.NaN)));
+    if (logprobs.every(Number.isFinite))
+      return { logprobs, texts: found.map((each) => each?.decoded_token ?? undefined) };
     throw this.#malformed('/v1/completions', 'prompt_logprobs lacks a token of the prompt');
   }
 
@@ -224,7 +232,12 @@ interface Choice {
     readonly top_logprobs?: readonly Readonly<Record<string, number>>[];
   } | null;
   /** By position, null for the first: the prompt's token, and the likeliest ones where they were asked for, by id. */
-  readonly prompt_logprobs?: readonly (Readonly<Record<string, { readonly logprob: number }>> | null)[] | null;
+  readonly prompt_logprobs?: readonly (Readonly<Record<string, PromptToken>> | null)[] | null;
+}
+
+interface PromptToken {
+  readonly logprob: number;
+  readonly decoded_token?: string | null;
 }
 
 interface Reply {

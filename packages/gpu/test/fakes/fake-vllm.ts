@@ -24,6 +24,8 @@ export interface FakeVllmOptions {
   readonly refuse?: readonly string[];
   /** Measures a prompt (T,) for `prompt_logprobs`: (T − 1,), in nats, of each token after those before it. @default -1 for each */
   readonly measurePrompt?: (tokens: readonly number[]) => readonly number[];
+  /** The text of a token of a measured prompt. @default one that names its place */
+  readonly textOf?: (token: number) => string;
   /** How the server was started; anything left out is as a trainer needs it. */
   readonly flags?: Partial<FakeVllmFlags>;
   /** @default a free one */
@@ -258,7 +260,11 @@ class FakeServer implements FakeVllm {
     return [
       null,
       ...logprobs.map((logprob, t) => ({
-        [String(prompt[t + 1])]: { logprob, rank: 1, decoded_token: `token ${t + 1}` },
+        [String(prompt[t + 1])]: {
+          logprob,
+          rank: 1,
+          decoded_token: this.#options.textOf?.(prompt[t + 1] as number) ?? `token ${t + 1}`,
+        },
       })),
     ];
   }

@@ -18,6 +18,27 @@ export function describeMessage(message: ChatMessage): ShownMessage {
   };
 }
 
+/** Tells whether two messages say the same. What a framework sends back differs in form: in content as parts, or in the spaces of a tool's arguments. */
+export function saySame(one: ChatMessage, other: ChatMessage): boolean {
+  return toComparable(one) === toComparable(other);
+}
+
+function toComparable(message: ChatMessage): string {
+  const { role, text, toolCalls } = describeMessage(message);
+  return JSON.stringify([role, text, toolCalls.map(withoutSpaces)]);
+}
+
+/** Returns a tool call as it is shown, its arguments without spaces around them and between their parts where they are JSON. */
+function withoutSpaces(call: string): string {
+  const [, name, input] = /^(.*?)\((.*)\)$/s.exec(call) ?? [];
+  if (input === undefined) return call;
+  try {
+    return `${name}(${JSON.stringify(JSON.parse(input))})`;
+  } catch {
+    return call; // a model may write what is no JSON
+  }
+}
+
 function contentText(content: unknown): string {
   if (typeof content === 'string') return content;
   if (content === null || content === undefined) return '';

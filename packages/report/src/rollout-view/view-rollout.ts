@@ -6,7 +6,7 @@ import {
   type JsonValue,
   type Span,
 } from '@agent-lightning/core';
-import { describeMessage, type ShownMessage } from './describe-message.ts';
+import { describeMessage, saySame, type ShownMessage } from './describe-message.ts';
 
 /** One thing that happened in a rollout, in the order in which it did. */
 export type ViewEntry =
@@ -85,11 +85,10 @@ function showCall(episode: Episode, conversation: Conversation, shown: (readonly
   ];
 }
 
-/** Counts the messages with which both lists begin, by what they say: what a framework sends back may differ in form. */
+/** Counts the messages with which both lists begin, by what they say. */
 function countCommon(one: readonly ChatMessage[], other: readonly ChatMessage[]): number {
-  const key = (message: ChatMessage | undefined): string => JSON.stringify(message && describeMessage(message));
   let count = 0;
-  while (count < one.length && count < other.length && key(one[count]) === key(other[count])) count += 1;
+  while (count < one.length && count < other.length && saySame(one[count]!, other[count]!)) count += 1;
   return count;
 }
 

@@ -35,9 +35,12 @@ interface OpenedRun {
  *     checkpoints/    the newest ones, each whole
  *     metrics.jsonl   a line for each step
  *     spend.jsonl     what the run has spent, as it was counted; spend.json is the sum, by part and model
+ *     charts.json     the charts that the algorithm has of its own figures
  *     samples/        a few rollouts of the first and the last step, for the report
  *     model/          the result of the algorithm: trained weights as an ordinary checkpoint, or prompts
  *     outcome.json    how the run ended, and what ailed it; not there while it goes on
+ *     live.json       the address of the run's gateway, for who watches; there while a process trains here
+ *     notes.jsonl     the notes of the run's readers, which the dashboard writes and the run never reads
  *     report.html
  */
 export class RunDirectory {

@@ -3,7 +3,7 @@ import type { NamedResources } from '@agent-lightning/core';
 import { describe, expect } from 'vitest';
 import { expectError } from './expect-error.ts';
 import { claimOne, sampleSpan, sampleTokens, start } from './sample-data.ts';
-import { testStore, type OpenStore } from './store-fixture.ts';
+import { keepEndedMs, testStore, type OpenStore } from './store-fixture.ts';
 
 /** Tests of resources, statistics, deletion and closing. */
 export function describeKeeping(open: OpenStore): void {
@@ -119,6 +119,30 @@ export function describeKeeping(open: OpenStore): void {
         expect([cursor, id]).toEqual(['501', 'r500']);
         break;
       }
+    });
+
+    testStore('deletes rollouts so long after their end, and no others', open, async ({ store, advance }) => {
+      const addEnded = async (rolloutId: string): Promise<void> => {
+        const { lease } = await start(store, rolloutId, {});
+        await store.appendSpans(lease, [sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(1, 2) })]);
+        await store.complete(lease);
+      };
+      for (let index = 0; index < 3; index++) await addEnded(`old-${index}`);
+      advance(keepEndedMs - 1);
+      await addEnded('young');
+      await store.enqueue([{ rolloutId: 'queued', input: 1 }]);
+      await store.runWatchdog();
+      expect((await store.queryRollouts()).items).toHaveLength(5);
+      advance(1);
+      await store.runWatchdog();
+      expect((await store.queryRollouts()).items.map((rollout) => rollout.rolloutId)).toEqual(['young', 'queued']);
+      expect(await store.querySpans({ rolloutIds: ['old-0', 'young'] })).toHaveLength(1);
+      expect(await store.statistics()).toMatchObject({
+        rollouts: { succeeded: 1, queuing: 1 },
+        attempts: { succeeded: 1 },
+        spans: 1,
+        tokens: 3,
+      });
     });
 
     testStore('finishes the writes under way when it closes, and refuses later calls', open, async ({ store }) => {

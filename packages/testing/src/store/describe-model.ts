@@ -86,6 +86,7 @@ export function describeModel(open: OpenStore, options: ModelSuiteOptions = {}):
                 await player.play(operation);
             }
             expect(await describeStored(player.store, player.model)).toEqual(player.model.describe());
+            expect(await player.store.statistics()).toMatchObject(await countStored(player.store));
           });
         }),
         { numRuns: options.runs ?? 40 },
@@ -220,4 +221,26 @@ async function describeStored(store: LightningStore, model: StoreModel): Promise
   );
   expect(items).toHaveLength(model.rollouts.size);
   return lines;
+}
+
+/** Counts what `statistics` answers with from the records themselves. */
+async function countStored(store: LightningStore): Promise<Readonly<Record<string, unknown>>> {
+  const { items } = await store.queryRollouts();
+  const rolloutIds = items.map((rollout) => rollout.rolloutId);
+  const attempts = (await Promise.all(rolloutIds.map((rolloutId) => store.queryAttempts(rolloutId)))).flat();
+  const { rollouts, attempts: attemptCounts } = await store.statistics();
+  return {
+    rollouts: countByStatus(Object.keys(rollouts), items),
+    attempts: countByStatus(Object.keys(attemptCounts), attempts),
+    spans: (await store.querySpans({ rolloutIds })).length,
+  };
+}
+
+function countByStatus(
+  statuses: readonly string[],
+  records: readonly { readonly status: string }[],
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    statuses.map((status) => [status, records.filter((record) => record.status === status).length]),
+  );
 }

@@ -9,6 +9,8 @@ export interface StoreSuiteOptions {
   readonly watchdogIntervalMs: number;
   /** The number of events that the store must keep. */
   readonly keepEvents: number;
+  /** How long the store must keep a rollout after its end. */
+  readonly keepEndedMs: number;
 }
 
 /** A fresh, empty store, and what else can be tried on its kind. */
@@ -34,6 +36,9 @@ export interface StoreTest {
   readonly openPeer: (() => Promise<LightningStore>) | undefined;
 }
 
+/** Longer than any test but the one on it sets its clock forward. */
+export const keepEndedMs: number = 10 * 24 * 3_600_000;
+
 /** The clock of every test starts here: any whole moment will do. */
 const startMs: number = 1_800_000_000_000;
 
@@ -50,7 +55,7 @@ export function testStore(
 /** Opens a store, hands it to `run`, and closes all that was opened, whatever happens. */
 export async function withStore(open: OpenStore, run: (test: StoreTest) => Promise<void>): Promise<void> {
   let nowMs = startMs;
-  const under = await open({ now: () => nowMs, watchdogIntervalMs: 0, keepEvents: 1_000 });
+  const under = await open({ now: () => nowMs, watchdogIntervalMs: 0, keepEvents: 1_000, keepEndedMs });
   const opened: LightningStore[] = [under.store];
   const remember = (again: (() => Promise<LightningStore>) | undefined): (() => Promise<LightningStore>) | undefined =>
     again &&

@@ -1,7 +1,7 @@
 import { check } from '@agent-lightning/core';
 import type { Judge, JudgedAnswer } from './judge.ts';
 
-/** An answer whose worth is known. */
+/** An answer whose worth is known. Further members, such as the comment of who gave the label, are not shown to the judge. */
 export interface LabelledAnswer extends JudgedAnswer {
   /** The score that a person or a check gave, from 0 to 1. */
   readonly label: number;
@@ -31,8 +31,8 @@ export async function measureAgreement(judge: Judge, labelled: readonly Labelled
       throw check.optionInvalid('measureAgreement: label', label, 'a number from 0 to 1');
   const scored: { readonly score: number; readonly label: number }[] = [];
   // One after the other: the answers may be many, and servers limit requests at once.
-  for (const { label, ...answer } of labelled as readonly LabelledAnswer[]) {
-    const judgement = await judge(answer);
+  for (const { label, task, answer, reference } of labelled as readonly LabelledAnswer[]) {
+    const judgement = await judge({ task, answer, ...(reference !== undefined && { reference }) });
     if (judgement !== undefined) scored.push({ score: judgement.score, label });
   }
   const orders = scored.flatMap((one, index) =>

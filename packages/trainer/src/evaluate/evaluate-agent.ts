@@ -62,7 +62,7 @@ async function evaluateOnMeter<Task>(
   const isOwn = checkpoint === ownName;
   const saved = isOwn || checkpoint === baseName ? undefined : await findCheckpoint(options, checkpoint);
   const runId = 'evaluation'; // the same for every checkpoint: an engine in this process then samples with the same seeds
-  const trainer = { ...options, store: undefined, gateway: undefined };
+  const trainer = { ...options, store: undefined, gateway: undefined, runners: Math.max(1, options.runners) };
   const { logger, progress: mode } = options;
   const progress = new Progress({ mode: mode === 'none' ? 'none' : 'plain', logger, steps: 0 });
   const hooks = countRollouts(options.hooks, progress);

@@ -176,7 +176,8 @@ function toPolicyMetrics(
   );
 }
 
-function toTrainedMetrics(trained: readonly PolicyPasses[]): TrainedMetrics {
+/** Returns the figures of optimizer steps. */
+export function toTrainedMetrics(trained: readonly PolicyPasses[]): TrainedMetrics {
   const { offPolicy, ...outcome } = summarisePasses(trained);
   return { ...outcome, ...offPolicy };
 }
@@ -223,13 +224,14 @@ export function summariseStep(metrics: GrpoMetrics): readonly string[] {
   ];
 }
 
-function summariseSize({
+/** Returns the size of an update for the line of progress; nothing where the learning rate is fixed. */
+export function summariseSize({
   movement,
   movementTarget,
   passes,
   learningRate,
   signalRatio,
-}: GrpoMetrics): readonly string[] {
+}: TrainedMetrics): readonly string[] {
   if (movement === undefined) return [];
   return [
     `moved ${movement.toPrecision(2)} of ${movementTarget!.toPrecision(2)} nats in ${passes} ${passes === 1 ? 'pass' : 'passes'} at ${learningRate.toPrecision(2)}`,

@@ -146,7 +146,7 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     tokenWeighting,
     rewardScale: options.rewardScale === undefined ? undefined : rewardSize('grpo.rewardScale', options.rewardScale),
     ...loss,
-    ...resolveLearningRate(options, { estimator, ...loss, minibatches, warmupSteps }),
+    ...resolveLearningRate('grpo', options, { estimator, ...loss, minibatches, warmupSteps }),
     minibatches,
     adam: resolveAdam('grpo', options),
     warmupSteps,

@@ -79,7 +79,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   /** Creates the policies from the base model, and tells the gateway which of them answers whom. */
   static async begin(settings: GrpoSettings, host: AlgorithmHost): Promise<GrpoRun> {
     const capabilities = await host.backend!.capabilities();
-    const { learningRate, notice } = chooseRate(settings, capabilities);
+    const { learningRate, notice } = chooseRate('grpo', settings, capabilities);
     if (notice !== undefined && host.policies.some((each) => each.learningRate === undefined)) host.logger.warn(notice);
     const policies = await PolicySet.create(host.backend!, host.policies, learningRate, host.seed);
     await routePolicies(host);
@@ -172,7 +172,11 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       summary: summariseStep(metrics),
       warnings: [...this.#unusedNotices(step, episodes), ...warnings],
       ...(noSignal !== undefined && { isWithoutSignal: true }),
-      excerpts: chooseExcerpts(batch, episodes),
+      excerpts: chooseExcerpts(
+        batch,
+        episodes,
+        trained.map(({ firstLogprobs }) => firstLogprobs),
+      ),
       ...(end === undefined ? {} : { end }),
     };
   }

@@ -11,7 +11,7 @@ const capabilities: BackendCapabilities = {
   description: 'a test',
 };
 const chosen = (options: GrpoOptions, backend: Partial<BackendCapabilities> = {}): ReturnType<typeof chooseRate> =>
-  chooseRate(grpo(options).config, { ...capabilities, ...backend });
+  chooseRate('grpo', grpo(options).config, { ...capabilities, ...backend });
 
 describe('the learning rate that is not given', () => {
   it('is auto wherever the backend can score an update', () => {

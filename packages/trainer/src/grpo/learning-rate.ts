@@ -49,24 +49,25 @@ interface OtherOptions {
   readonly passes: number;
 }
 
-/** Checks the options about the size of an update and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
+/** Checks the options about the size of an update and fills in the defaults. @param owner the algorithm, for messages @throws {ConfigurationError} `option-invalid` */
 export function resolveLearningRate(
+  owner: string,
   options: LearningRateOptions,
   others: Omit<OtherOptions, 'passes'>,
 ): LearningRateSettings {
   const { startingLearningRate: start, signalGate } = options;
   const isSized = start !== undefined || signalGate !== undefined;
-  const given = checkRate('grpo.learningRate', options.learningRate) ?? (isSized ? 'auto' : 'by-backend');
-  const passes = check.wholeNumber('grpo.passes', options.passes ?? 1);
-  if (given === 'auto') rejectOthers('grpo', { ...others, passes });
+  const given = checkRate(`${owner}.learningRate`, options.learningRate) ?? (isSized ? 'auto' : 'by-backend');
+  const passes = check.wholeNumber(`${owner}.passes`, options.passes ?? 1);
+  if (given === 'auto') rejectOthers(owner, { ...others, passes });
   if (typeof given === 'number') {
-    rejectSizing('startingLearningRate', start, given);
-    rejectSizing('signalGate', signalGate, given);
+    rejectSizing(`${owner}.startingLearningRate`, start, given);
+    rejectSizing(`${owner}.signalGate`, signalGate, given);
   }
   return {
     learningRate: given,
-    startingLearningRate: checkStart(start ?? defaultStart),
-    signalGate: checkGate(signalGate ?? true),
+    startingLearningRate: checkStart(`${owner}.startingLearningRate`, start ?? defaultStart),
+    signalGate: checkGate(`${owner}.signalGate`, signalGate ?? true),
     passes,
   };
 }
@@ -96,8 +97,9 @@ export interface ChosenRate {
   readonly notice?: string;
 }
 
-/** Chooses the rate of policies that have none of their own. */
+/** Chooses the rate of policies that have none of their own. @param owner the algorithm, for messages */
 export function chooseRate(
+  owner: string,
   settings: LearningRateSettings & OtherOptions,
   capabilities: BackendCapabilities,
 ): ChosenRate {
@@ -109,7 +111,7 @@ export function chooseRate(
   const what = capabilities.trainedWeights === 'adapter' ? 'an adapter' : 'all weights';
   return {
     learningRate: rate,
-    notice: `the learning rate is fixed at ${rate}, the default for ${what}, and not 'auto': ${why}; give grpo({ learningRate }) to choose`,
+    notice: `the learning rate is fixed at ${rate}, the default for ${what}, and not 'auto': ${why}; give ${owner}({ learningRate }) to choose`,
   };
 }
 
@@ -134,19 +136,18 @@ function findObstacle({ estimator, loss, minibatches, passes, warmupSteps }: Oth
 }
 
 function rejectSizing(option: string, value: unknown, rate: number): void {
-  if (value !== undefined)
-    throw check.optionInvalid(`grpo.${option}`, value, `left out with the fixed learning rate ${rate}`);
+  if (value !== undefined) throw check.optionInvalid(option, value, `left out with the fixed learning rate ${rate}`);
 }
 
-function checkGate(signalGate: boolean): boolean {
+function checkGate(option: string, signalGate: boolean): boolean {
   if (typeof signalGate === 'boolean') return signalGate;
-  throw check.optionInvalid('grpo.signalGate', JSON.stringify(signalGate), 'true or false');
+  throw check.optionInvalid(option, JSON.stringify(signalGate), 'true or false');
 }
 
-function checkStart(start: number): number {
-  if (check.positive('grpo.startingLearningRate', start) <= largestStart) return start;
+function checkStart(option: string, start: number): number {
+  if (check.positive(option, start) <= largestStart) return start;
   throw check.optionInvalid(
-    'grpo.startingLearningRate',
+    option,
     start,
     `at most ${largestStart}: the first step is not taken back, and the rate grows within the first batch`,
   );

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -20,9 +21,10 @@ export function addDashboardCommand(program: Command): void {
     usage: 'dashboard [place]',
     summary: 'show runs in the browser, while they go on and afterwards',
     details:
-      'The place is a run directory, a folder of several, a file of SQLite or a postgres:// URL; without one it is runs/ here. ' +
-      'The pages are served to this machine only, load nothing from elsewhere, and change nothing. Ctrl+C ends it. ' +
-      'With --json the first line of standard output has the address too.',
+      'The place is a run directory, a folder of several, a file of SQLite, a postgres:// URL or the http:// address of a server (its key in AGENT_LIGHTNING_KEY); without one it is runs/ here. ' +
+      'The pages are served to this machine only and load nothing from elsewhere. They change nothing, but for notes on rollouts, which are kept in ' +
+      'the run directory: the second address that is printed has the key that lets you write them. Ctrl+C ends it. ' +
+      'With --json the first line of standard output has the addresses too.',
     examples: [
       ['agent-lightning dashboard', 'every run in runs/'],
       ['agent-lightning dashboard runs/a --port 0', 'one run, on any free port'],
@@ -32,11 +34,14 @@ export function addDashboardCommand(program: Command): void {
     .option('--schema <name>', 'the schema of a PostgreSQL store (default: agent_lightning)');
   runAs<DashboardCommandOptions>(command, async ({ options, arguments: [place], terminal, isJson }) => {
     const signal = terminal.interruption();
-    const { dashboard, close } = await openDashboard(place, terminal.directory, options);
+    const { dashboard, close, adminKey } = await openDashboard(place, terminal.directory, options);
     const { url } = dashboard;
-    terminal.write(
-      isJson ? `${JSON.stringify({ event: 'listening', url })}\n` : `dashboard: ${url} (Ctrl+C ends it)\n`,
-    );
+    const notesUrl = adminKey === undefined ? undefined : `${url}/#key=${adminKey}`;
+    if (isJson) terminal.write(`${JSON.stringify({ event: 'listening', url, notesUrl })}\n`);
+    else
+      terminal.write(
+        `dashboard: ${url} (Ctrl+C ends it)\n${notesUrl === undefined ? '' : `to write notes, open ${notesUrl}\n`}`,
+      );
     if (!signal.aborted) await new Promise((done) => signal.addEventListener('abort', done, { once: true }));
     await close();
     return { json: { url, stopped: true } };
@@ -46,6 +51,8 @@ export function addDashboardCommand(program: Command): void {
 interface OpenDashboard {
   readonly dashboard: Dashboard;
   readonly close: () => Promise<void>;
+  /** The key that lets notes be written; undefined for a store alone, which has no place for them. */
+  readonly adminKey?: string;
 }
 
 /** Serves what a place names: run directories as they are, or a store, which is opened for it. */
@@ -57,8 +64,9 @@ async function openDashboard(
   const place = given ?? findUsualPlace(directory);
   const path = resolve(directory, place);
   if (schema === undefined && isFolderOfRuns(path)) {
-    const dashboard = await startDashboard({ source: path, port });
-    return { dashboard, close: () => dashboard.close() };
+    const adminKey = randomBytes(32).toString('base64url');
+    const dashboard = await startDashboard({ source: path, port, adminKey });
+    return { dashboard, close: () => dashboard.close(), adminKey };
   }
   const store = findStore(place, directory, schema);
   const opened = await openStore(store);

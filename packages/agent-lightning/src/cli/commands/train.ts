@@ -15,6 +15,7 @@ interface TrainOptions extends ProjectOptions {
   readonly steps?: number;
   readonly epochs?: number;
   readonly validationEvery?: number;
+  readonly control?: 'none' | 'shuffled';
 }
 
 /** Adds `train`, which trains the agent of the config. */
@@ -32,6 +33,7 @@ export function addTrainCommand(program: Command): void {
         'agent-lightning train --model ./my-model --run-directory runs/b',
         'train another model, into a directory of its own',
       ],
+      ['agent-lightning train --control shuffled', 'the control experiment: held-out reward must not rise'],
     ],
   })
     .option('--resume [directory]', 'go on with a run; without a directory, with the newest one in runs/')
@@ -42,7 +44,13 @@ export function addTrainCommand(program: Command): void {
         .conflicts('epochs'),
     )
     .option('--epochs <number>', 'passes over the tasks', readWholeNumber(1))
-    .option('--validation-every <steps>', 'validate every so many steps; 0: before and after only', readWholeNumber(0));
+    .option('--validation-every <steps>', 'validate every so many steps; 0: before and after only', readWholeNumber(0))
+    .addOption(
+      new Option('--control <kind>', 'shuffled: rewards go to other rollouts of their step').choices([
+        'none',
+        'shuffled',
+      ]),
+    );
   addProjectOptions(command);
   runAs<TrainOptions>(command, async (invocation) => {
     const { options, terminal, logger } = invocation;
@@ -57,6 +65,7 @@ export function addTrainCommand(program: Command): void {
     await using opened = await openTrainer(config, {
       overrides: {
         ...overrides,
+        ...(options.control !== undefined && { control: options.control }),
         ...(runDirectory !== undefined && { runDirectory: resolve(terminal.directory, runDirectory) }),
       },
       logger,

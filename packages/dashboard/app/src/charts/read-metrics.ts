@@ -43,9 +43,23 @@ export function useMetrics(
 }
 
 /** Reads a number by the names that lead to it; undefined where there is none. A name may have any characters: tasks give some. */
-function readNumber(line: object, names: readonly string[]): number | undefined {
+export function readNumber(line: object, names: readonly string[]): number | undefined {
   const value = names.reduce<unknown>(readMember, line);
   return typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : undefined;
+}
+
+/** Replaces `*` among names by each key that any line has in its place; names without one are returned as they are. */
+export function expandPath(
+  metrics: readonly object[],
+  names: readonly string[],
+): readonly { readonly key: string; readonly names: readonly string[] }[] {
+  const star = names.indexOf('*');
+  if (star < 0) return [{ key: '', names }];
+  const keys = metrics.flatMap((line) => {
+    const parent = names.slice(0, star).reduce<unknown>(readMember, line);
+    return typeof parent === 'object' && parent !== null ? Object.keys(parent) : [];
+  });
+  return [...new Set(keys)].map((key) => ({ key, names: names.with(star, key) }));
 }
 
 function readMember(value: unknown, name: string): unknown {

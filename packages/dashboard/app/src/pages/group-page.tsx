@@ -16,7 +16,7 @@ export function GroupPage({ details, id }: { readonly details: RunDetails; reado
   );
   if (error !== undefined) return <Problem title="This group cannot be shown" text={error} />;
   if (data === undefined) return <Waiting />;
-  const { rollouts, common, task, step } = data;
+  const { rollouts, common, task, step, missing = 0 } = data;
   const rewards = rollouts.flatMap(({ reward }) => (reward === undefined ? [] : [reward]));
   const mean = rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
   const [low, high] = [Math.min(0, ...rewards), Math.max(...rewards, 1e-9)];
@@ -39,6 +39,7 @@ export function GroupPage({ details, id }: { readonly details: RunDetails; reado
           {new Set(rewards).size === 1 && rewards.length > 1
             ? ': all earned the same, so the group teaches nothing'
             : ''}
+          {missing === 0 ? '' : ` · ${missing} more of the group are not in this file`}
         </p>
         <pre class="task">{typeof task === 'string' ? task : JSON.stringify(task, undefined, 2)}</pre>
       </section>

@@ -3,8 +3,10 @@ import type { RolloutDetails, RunDetails } from '../../../src/api.ts';
 import { changes, useResource } from '../fetch.ts';
 import { formatNumber, formatSeconds } from '../format.ts';
 import { StatusBadge } from '../parts/badges.tsx';
+import { CallTree } from '../parts/call-tree.tsx';
 import { Conversation } from '../parts/conversation.tsx';
 import { Problem, Waiting } from '../parts/messages.tsx';
+import { NoteCard } from '../parts/note.tsx';
 import { Raw } from '../parts/raw.tsx';
 import { Tokens } from '../parts/tokens.tsx';
 import { Waterfall } from '../parts/waterfall.tsx';
@@ -14,10 +16,11 @@ const views = [
   ['conversation', 'Conversation'],
   ['waterfall', 'Waterfall'],
   ['tokens', 'Tokens'],
+  ['samples', 'Samples'],
   ['raw', 'Raw'],
 ] as const;
 
-/** Shows one rollout: its task, end and rewards, and what happened as a conversation, in time, token by token, or as it is stored. */
+/** Shows one rollout: its task, end and rewards, and what happened as a conversation, in time, token by token, as training samples, or as it is stored. */
 export function RolloutPage({ details, id }: { readonly details: RunDetails; readonly id: string }): JSX.Element {
   const path = `/api/runs/${encodeURIComponent(details.id)}/rollouts/${encodeURIComponent(id)}`;
   const { data, error } = useResource<RolloutDetails>(path, changes.rollouts.value);
@@ -27,6 +30,7 @@ export function RolloutPage({ details, id }: { readonly details: RunDetails; rea
   return (
     <>
       <Summary run={details.id} data={data} />
+      {details.state === 'store' ? undefined : <NoteCard path={`${path}/note`} note={data.note} />}
       <nav class="tabs inner" aria-label="Views of the rollout">
         {views.map(([name, label]) => (
           <Link
@@ -44,6 +48,8 @@ export function RolloutPage({ details, id }: { readonly details: RunDetails; rea
         <Raw data={data} />
       ) : view === 'tokens' ? (
         <Tokens path={`${path}/tokens`} />
+      ) : view === 'samples' ? (
+        <CallTree path={`${path}/samples`} />
       ) : (
         <Conversation view={data.view} />
       )}

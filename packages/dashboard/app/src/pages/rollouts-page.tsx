@@ -4,10 +4,25 @@ import { countOf, formatCount } from '../format.ts';
 import { useRolloutRows } from '../parts/rollout-rows.ts';
 import { RolloutTable } from '../parts/rollout-table.tsx';
 import { Problem } from '../parts/messages.tsx';
-import { place, setQuery } from '../router.tsx';
+import { pageOf, place, setQuery } from '../router.tsx';
+import { snapshot } from '../snapshot/snapshot.ts';
 
 /** The fields of the filter that the address may have. */
-const fields = ['steps', 'mode', 'status', 'failure', 'kind', 'group', 'least', 'most', 'text', 'order'] as const;
+const fields = [
+  'steps',
+  'mode',
+  'status',
+  'failure',
+  'kind',
+  'group',
+  'least',
+  'most',
+  'note',
+  'prompts',
+  'task',
+  'text',
+  'order',
+] as const;
 
 /** Shows the rollouts of a run as a long table; its filter is in the address. */
 export function RolloutsPage({ details }: { readonly details: RunDetails }): JSX.Element {
@@ -32,6 +47,11 @@ export function RolloutsPage({ details }: { readonly details: RunDetails }): JSX
               {rows.isComplete ? '' : ' · still reading the store…'}
               {Object.entries(rows.statuses).map(([status, count]) => ` · ${formatCount(count)} ${status}`)}
             </p>
+            {details.state === 'store' || snapshot !== undefined ? undefined : (
+              <a class="download" href={pageOf(['api', 'runs', details.id, 'notes.jsonl'])} download="notes.jsonl">
+                Notes as JSON Lines
+              </a>
+            )}
             {isFiltered ? (
               <button
                 type="button"
@@ -79,8 +99,8 @@ function Filters(): JSX.Element {
   return (
     <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <label class="wide">
-        task or id
-        <input type="search" placeholder="a part of the task or id" value={value('text')} onInput={change('text')} />
+        task, id or comment
+        <input type="search" placeholder="a part of it" value={value('text')} onInput={change('text')} />
       </label>
       {field('steps', 'steps', '3 or 3-12', 8)}
       {choice('mode', 'purpose', [
@@ -103,7 +123,17 @@ function Filters(): JSX.Element {
         ['highest', 'highest reward first'],
         ['slowest', 'slowest first'],
       ])}
+      {choice('note', 'your note', [
+        ['', 'all'],
+        ['any', 'any note'],
+        ['good', '✓ good'],
+        ['bad', '✕ bad'],
+        ['unsure', '? unsure'],
+        ['none', 'no note'],
+      ])}
       {field('kind', 'kind of task', 'any', 10)}
+      {value('prompts') === '' ? undefined : field('prompts', 'prompts', 'any', 14)}
+      {value('task') === '' ? undefined : field('task', 'task number', 'any', 5)}
       {value('group') === '' ? undefined : field('group', 'group', 'any', 14)}
     </form>
   );

@@ -1,25 +1,41 @@
 import type { StepMetrics } from '@agent-lightning/run';
-import type { ComponentChildren, JSX } from 'preact';
+import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
-import type { RunDetails } from '../../../src/api.ts';
-import { useMetrics } from '../charts/read-metrics.ts';
+import type { RunDetails, RunExamples } from '../../../src/api.ts';
+import { readNumber, useMetrics } from '../charts/read-metrics.ts';
 import { StepChart, type ChartLine } from '../charts/step-chart.tsx';
 import { Timeline } from '../charts/timeline.tsx';
-import { changes } from '../fetch.ts';
+import { changes, useResource } from '../fetch.ts';
 import { formatCount, formatMoment, formatNumber, formatSeconds, formatShare } from '../format.ts';
 import { FindingList } from '../parts/findings.tsx';
 import { Failures } from '../parts/failures.tsx';
+import { InThisFile } from '../parts/in-this-file.tsx';
+import { Figure } from '../parts/figure.tsx';
 import { MetricList } from '../parts/metric-list.tsx';
 import { Empty, Waiting } from '../parts/messages.tsx';
+import { OwnCharts } from '../parts/own-charts.tsx';
+import { RewardByKind } from '../parts/reward-by-kind.tsx';
+import { SpendTable } from '../parts/spend.tsx';
+import { StepTable } from '../parts/step-table.tsx';
+import { HeldOut, Kept, LastStep } from '../parts/told.tsx';
+import { VerdictCard } from '../parts/verdict.tsx';
 import { Link, navigate, pageOf } from '../router.tsx';
 
 /** Shows how a run goes: its main figures, the learning curve, who waits for whom, failures, and every metric. */
 export function RunPage({ details }: { readonly details: RunDetails }): JSX.Element {
   const metrics = useMetrics(details, changes.run.value);
+  const { data: examples = noExamples } = useResource<RunExamples>(
+    details.hasStore ? pageOf(['api', 'runs', details.id, 'examples']) : undefined,
+    changes.run.value,
+  );
   const choose = details.hasStore
     ? (first: number, last: number): void =>
         navigate(pageOf(['runs', details.id, 'rollouts'], { steps: first === last ? first : `${first}-${last}` }))
     : undefined;
+  // Of a run that did not end well, the failures are what is looked for first.
+  const isBad =
+    details.state === 'stopped' || (details.state === 'ended' && !hasEndedWell(details)) || metrics?.length === 0;
+  const failures = <Failures details={details} metrics={metrics ?? []} failures={examples.failures} />;
   if (details.state === 'store') return <StoreOverview details={details} />;
   return (
     <>
@@ -37,30 +53,77 @@ export function RunPage({ details }: { readonly details: RunDetails }): JSX.Elem
           <FindingList details={details} />
         </section>
       )}
+      <VerdictCard details={details} />
       {metrics === undefined ? (
         <Waiting />
-      ) : metrics.length === 0 ? (
-        <NoSteps details={details} />
       ) : (
         <>
-          <section class="card">
-            <div class="head">
-              <h2>Reward</h2>
-              {choose === undefined ? undefined : (
-                <p class="hint">Click a step, or drag over some: their rollouts are shown.</p>
-              )}
-            </div>
-            <RewardChart details={details} metrics={metrics} choose={choose} />
-          </section>
-          <section class="card">
-            <h2>Who waits for whom</h2>
-            <Timeline metrics={metrics} onChoose={choose} />
-          </section>
-          <Failures details={details} metrics={metrics} />
-          <MetricList metrics={metrics} choose={choose} />
+          {isBad ? failures : undefined}
+          {metrics.length === 0 ? (
+            <NoSteps details={details} />
+          ) : (
+            <Curves details={details} metrics={metrics} choose={choose} />
+          )}
+          {isBad ? undefined : failures}
+          <HeldOut details={details} examples={examples} hasPolicy={hasPolicy(metrics)} />
+          <LastStep details={details} examples={examples} />
+          <Kept details={details} examples={examples} />
+          <SpendTable details={details} />
+          <RewardByKind details={details} metrics={metrics} />
+          {metrics.length === 0 ? undefined : (
+            <>
+              <OwnCharts details={details} metrics={metrics} choose={choose} />
+              <MetricList metrics={metrics} choose={choose} />
+              <StepTable details={details} metrics={metrics} />
+            </>
+          )}
         </>
       )}
+      <InThisFile details={details} />
       <Options details={details} />
+    </>
+  );
+}
+
+/** Tells whether a run ended as it was to, or as the user or a limit wanted. */
+function hasEndedWell({ outcome }: RunDetails): boolean {
+  return ['completed', 'converged', 'interrupted', 'limit-reached', undefined].includes(outcome);
+}
+
+const noExamples: RunExamples = { failures: [], heldOut: [], kept: [] };
+
+type Choose = ((first: number, last: number) => void) | undefined;
+
+/** Tells whether a policy answered model calls; without one nothing was sampled, and no call was captured. */
+function hasPolicy(metrics: readonly StepMetrics[]): boolean {
+  return metrics.some(({ transitions }) => transitions > 0);
+}
+
+/** Draws the reward over the steps, and who waited for whom. */
+function Curves({
+  details,
+  metrics,
+  choose,
+}: {
+  readonly details: RunDetails;
+  readonly metrics: readonly StepMetrics[];
+  readonly choose: Choose;
+}): JSX.Element {
+  return (
+    <>
+      <section class="card">
+        <div class="head">
+          <h2>Reward</h2>
+          {choose === undefined ? undefined : (
+            <p class="hint">Click a step, or drag over some: their rollouts are shown.</p>
+          )}
+        </div>
+        <RewardChart details={details} metrics={metrics} choose={choose} />
+      </section>
+      <section class="card">
+        <h2>Who waits for whom</h2>
+        <Timeline metrics={metrics} onChoose={choose} />
+      </section>
     </>
   );
 }
@@ -107,6 +170,8 @@ function Figures({
 }): JSX.Element {
   const { id, verdict, steps, rollouts, failed } = details;
   const last = metrics?.at(-1);
+  const calls = metrics?.reduce((sum, { transitions }) => sum + transitions, 0) ?? 0;
+  const trained = metrics?.reduce((sum, line) => sum + (readNumber(line, ['tokensTrained']) ?? 0), 0) ?? 0;
   const validated = metrics?.findLast(({ validation }) => validation !== undefined);
   const to = (query: Readonly<Record<string, string | number>>): string | undefined =>
     details.hasStore ? pageOf(['runs', id, 'rollouts'], query) : undefined;
@@ -136,32 +201,10 @@ function Figures({
       <Figure name="failed" to={to({ status: 'failed', mode: 'train' })}>
         {formatCount(failed)} <small>{rollouts === 0 ? '' : formatShare(failed / rollouts)}</small>
       </Figure>
+      {calls === 0 ? undefined : <Figure name="model calls">{formatNumber(calls)}</Figure>}
+      {trained === 0 ? undefined : <Figure name="tokens trained">{formatNumber(trained)}</Figure>}
       <Figure name={`since ${formatMoment(details.startedAt)}`}>{formatSeconds(details.wallSeconds)}</Figure>
     </div>
-  );
-}
-
-function Figure({
-  name,
-  to,
-  children,
-}: {
-  readonly name: string;
-  readonly to?: string | undefined;
-  readonly children: ComponentChildren;
-}): JSX.Element {
-  const inner = (
-    <>
-      <span class="value">{children}</span>
-      <span class="name">{name}</span>
-    </>
-  );
-  return to === undefined ? (
-    <div class="figure">{inner}</div>
-  ) : (
-    <Link to={to} class="figure">
-      {inner}
-    </Link>
   );
 }
 
@@ -172,7 +215,7 @@ function RewardChart({
 }: {
   readonly details: RunDetails;
   readonly metrics: readonly StepMetrics[];
-  readonly choose: ((first: number, last: number) => void) | undefined;
+  readonly choose: Choose;
 }): JSX.Element {
   const { steps, lines } = useMemo(
     () => toCurve(metrics, details.validationBefore),
@@ -189,16 +232,17 @@ function toCurve(
     ...(before === undefined ? [] : [{ step: 0, reward: undefined, validation: before }]),
     ...metrics.map(({ step, reward, validation }) => ({ step, reward: reward.mean, validation })),
   ];
+  const isSampled = hasPolicy(metrics);
   const held = points.map(({ validation }) => validation?.reward ?? null);
   return {
     steps: points.map(({ step }) => step),
     lines: [
-      { name: 'training, sampled', values: points.map(({ reward }) => reward ?? null) },
+      { name: isSampled ? 'training, sampled' : 'training', values: points.map(({ reward }) => reward ?? null) },
       ...(held.every((value) => value === null)
         ? []
         : [
             {
-              name: 'held-out, greedy (95 % interval)',
+              name: `held-out${isSampled ? ', greedy' : ''} (95 % interval)`,
               values: held,
               intervals: points.map(({ validation }) => validation?.interval ?? null),
               isSparse: true,

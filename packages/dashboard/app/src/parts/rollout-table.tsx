@@ -5,6 +5,7 @@ import type { RolloutEntry } from '../../../src/api.ts';
 import { formatCount, formatNumber, formatSeconds } from '../format.ts';
 import { Link, navigate, pageOf } from '../router.tsx';
 import { StatusBadge } from './badges.tsx';
+import { NoteBadge } from './note.tsx';
 import type { RolloutRows } from './rollout-rows.ts';
 
 /** The height of a row in pixels, the same as in the style. */
@@ -97,7 +98,7 @@ function Row({
         row {formatCount(index + 1)}…
       </span>
     );
-  const { id, step, task, taskKind, reward, status, failure, group, mode, attempts, seconds } = row;
+  const { id, step, task, taskKind, reward, status, failure, group, mode, attempts, seconds, note } = row;
   return (
     <>
       <span role="gridcell" class="cell step">
@@ -105,6 +106,7 @@ function Row({
       </span>
       <span role="gridcell" class="cell task">
         <Link to={pageOf(['runs', run, 'rollouts', id])} tabIndex={-1} title={`${task}\n${id}`}>
+          <NoteBadge note={note} />
           {taskKind === undefined ? '' : <span class="kind">{taskKind}</span>}
           {task === '' ? id : task}
         </Link>

@@ -7,10 +7,9 @@ export interface MlflowServer {
   readonly headers: Readonly<Record<string, string>>;
   /** The credentials in it, which no message may repeat. */
   readonly secrets: readonly string[];
+  /** The longest time of one request, in milliseconds. */
+  readonly requestTimeoutMs: number;
 }
-
-/** The longest time of one request, in milliseconds. */
-const requestTimeoutMs = 30_000;
 
 /**
  * Asks a route of MLflow's REST API, version 2.0.
@@ -30,7 +29,7 @@ export async function askMlflow<Reply>(
     response = await fetch(url, {
       method,
       headers: { 'content-type': 'application/json', ...server.headers },
-      signal: AbortSignal.timeout(requestTimeoutMs),
+      signal: AbortSignal.timeout(server.requestTimeoutMs),
       ...(method === 'POST' ? { body: JSON.stringify(given) } : {}),
     });
     text = await response.text();

@@ -14,6 +14,8 @@ export interface MlflowOptions {
    * `MLFLOW_TRACKING_PASSWORD`, or none
    */
   readonly token?: string;
+  /** The longest time that the server may take for one request, in milliseconds; after it, the next step tries again. @default 30_000 */
+  readonly requestTimeoutMs?: number;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface MlflowOptions {
  * @throws {ConfigurationError} `option-invalid`
  */
 export function mlflow(options: MlflowOptions = {}): MetricWriter {
-  check.knownOptions('mlflow', options, ['url', 'experiment', 'runName', 'token']);
+  check.knownOptions('mlflow', options, ['url', 'experiment', 'runName', 'token', 'requestTimeoutMs']);
   const { url = process.env['MLFLOW_TRACKING_URI'], experiment = 'agent-lightning', runName } = options;
   if (url === undefined || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw check.optionInvalid(
@@ -31,11 +33,12 @@ export function mlflow(options: MlflowOptions = {}): MetricWriter {
       'the http(s) address of a tracking server; or set MLFLOW_TRACKING_URI',
     );
   if (experiment === '') throw check.optionInvalid('mlflow: experiment', experiment, 'the name of an experiment');
+  const requestTimeoutMs = check.timerMs('mlflow: requestTimeoutMs', options.requestTimeoutMs ?? 30_000);
   const address = new URL(url);
   const credentials = readCredentials(address, options.token);
   address.username = '';
   address.password = '';
-  return new MlflowRun({ url: address.href, ...credentials }, experiment, runName);
+  return new MlflowRun({ url: address.href, ...credentials, requestTimeoutMs }, experiment, runName);
 }
 
 function readCredentials(

@@ -1,7 +1,8 @@
-import { splitMinibatches, type LightningBatch } from '@agent-lightning/core';
+import { splitMinibatches, type BatchSample } from '@agent-lightning/core';
 import type { GrpoSettings } from '../grpo-options.ts';
 import type { BuiltInLosses, Objective } from '../objective/objective.ts';
 import { finishPass, submitPass, type Pass, type PassedPolicy, type SubmittedPass } from './submit-pass.ts';
+import type { UpdateBatch } from './train-on-batch.ts';
 
 /** The things that every pass of a policy over a batch needs. */
 export interface PassesOptions {
@@ -19,9 +20,16 @@ export interface PassesOptions {
   readonly beforeUpdate: () => void;
 }
 
+/**
+ * The policy's log-probabilities of samples when they were first trained on, shape (T,), by the tokens of the sample: weighing samples anew
+ * does not copy those.
+ */
+export type FirstLogprobs = ReadonlyMap<BatchSample['tokens'], Float32Array>;
+
 /** The passes over a batch. */
 export interface Passes {
   readonly passes: readonly Pass[];
+  readonly firstLogprobs: FirstLogprobs;
   /** The rate of the last of them. */
   readonly learningRate: number;
   /** The times that the whole batch was passed over. */
@@ -34,7 +42,7 @@ export interface Passes {
  * @throws {TrainerError} `numerics` when loss or gradient is not a finite number; whatever the backend threw
  */
 export async function takeFixedPasses(
-  batch: LightningBatch,
+  batch: UpdateBatch,
   { learningRate, ...options }: PassesOptions & { readonly learningRate: number },
 ): Promise<Passes> {
   const { settings, random, step } = options;
@@ -50,6 +58,12 @@ export async function takeFixedPasses(
     await Promise.all(submitted.map(({ settled }) => settled)); // whatever comes, nothing is left running
   }
   const passes: Pass[] = [];
-  for (const each of submitted) passes.push((await finishPass(each, step)).pass);
-  return { passes, learningRate, passesOverBatch: minibatches.length === 0 ? 0 : rounds.length };
+  const firstLogprobs = new Map<BatchSample['tokens'], Float32Array>();
+  for (const each of submitted) {
+    const { pass, logprobs } = await finishPass(each, step);
+    passes.push(pass);
+    for (const [index, { tokens }] of each.samples.entries())
+      if (!firstLogprobs.has(tokens)) firstLogprobs.set(tokens, logprobs[index]!);
+  }
+  return { passes, firstLogprobs, learningRate, passesOverBatch: minibatches.length === 0 ? 0 : rounds.length };
 }

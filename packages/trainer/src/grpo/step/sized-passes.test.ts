@@ -132,7 +132,10 @@ const later = { batches: 3, passes: 4, signal: { mean: 0.5, weight: 8 } };
 describe('passes that size themselves', () => {
   it('go on until the policy has moved by its target, and no further', async () => {
     const policy = new ShiftPolicy(100);
-    const { passes, passesOverBatch, learningRate, sized } = await takeSizedPasses(helpful, optionsFor(policy, 4));
+    const { passes, passesOverBatch, learningRate, sized, firstLogprobs } = await takeSizedPasses(
+      helpful,
+      optionsFor(policy, 4),
+    );
     expect(sized!.target).toBeCloseTo(0.05, 6);
     expect(sized!.movement).toBeCloseTo(policy.shift ** 2, 6); // two tokens a call
     expect(sized!.movement / sized!.target).toBeGreaterThanOrEqual(1);
@@ -142,6 +145,8 @@ describe('passes that size themselves', () => {
     expect(policy.steps[0]!.learningRate).toBe(1e-6);
     expect(learningRate).toBe(policy.steps.at(-1)!.learningRate);
     expect(sized!.sizing).toMatchObject({ batches: 1, passes: passes.length });
+    // As it was before the first step, when sampler and trainer agreed.
+    for (const { tokens, logprobs } of helpful.samples) expect(firstLogprobs.get(tokens)).toEqual(logprobs);
   });
 
   it('take the first step on half of the groups, and the rest on all', async () => {

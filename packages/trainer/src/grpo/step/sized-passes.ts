@@ -1,4 +1,4 @@
-import { splitMinibatches, TrainerError, type BatchSample, type LightningBatch } from '@agent-lightning/core';
+import { splitMinibatches, TrainerError, type BatchSample } from '@agent-lightning/core';
 import { objectiveAndDerivative, type Objective } from '../objective/objective.ts';
 import { entropyOf, movementOf } from '../objective/movement.ts';
 import type { Passes, PassesOptions } from './fixed-passes.ts';
@@ -14,6 +14,7 @@ import {
   type TargetFigures,
 } from './step-size.ts';
 import { finishPass, submitPass, type FinishedPass, type Pass } from './submit-pass.ts';
+import type { UpdateBatch } from './train-on-batch.ts';
 
 export interface SizedPassesOptions extends PassesOptions {
   /** The things that the rule knows of the policy. */
@@ -77,14 +78,14 @@ interface Progress {
  * whatever the backend threw
  */
 export async function takeSizedPasses(
-  batch: LightningBatch,
+  batch: UpdateBatch,
   options: SizedPassesOptions,
 ): Promise<Passes & { readonly sized?: SizedUpdate }> {
   const { sizing, policy } = options;
   const split = splitBatch(batch, options);
   const { learningRate } = sizing;
   if (targetMovement(figuresOf(split, options, sizing.signal)) === 0)
-    return { passes: [], learningRate, passesOverBatch: 0 };
+    return { passes: [], firstLogprobs: new Map(), learningRate, passesOverBatch: 0 };
   const before = await policy.forward(split.whole);
   options.beforeUpdate();
   const [measure, first] = await takeFirstPass(split, before, options);
@@ -92,7 +93,8 @@ export async function takeSizedPasses(
   while (goesOn(progress, options)) progress = await takeNextPass(progress, measure, options);
   const { passes, usedRate } = progress;
   const sized = summarise(progress, measure, options);
-  return { passes, learningRate: usedRate, passesOverBatch: passes.length, sized };
+  const firstLogprobs = new Map(split.whole.map(({ tokens }, index) => [tokens, before[index]!]));
+  return { passes, firstLogprobs, learningRate: usedRate, passesOverBatch: passes.length, sized };
 }
 
 function summarise(progress: Progress, measure: Measure, options: SizedPassesOptions): SizedUpdate {
@@ -205,7 +207,7 @@ function lossOf(samples: readonly BatchSample[], logprobs: Logprobs, objective: 
   );
 }
 
-function splitBatch(batch: LightningBatch, { settings, random }: SizedPassesOptions): SplitBatch {
+function splitBatch(batch: UpdateBatch, { settings, random }: SizedPassesOptions): SplitBatch {
   const whole = splitMinibatches(batch, 1, random)[0]?.samples ?? [];
   const [seen, unseen] = settings.signalGate ? splitMinibatches(batch, 2, random) : [];
   return unseen === undefined

@@ -1,8 +1,9 @@
 import { adjustBatch, type LightningBatch } from '@agent-lightning/core';
-import { objectiveOf } from '../grpo-loss.ts';
+import { objectiveOf, type GrpoLoss } from '../grpo-loss.ts';
 import type { GrpoSettings } from '../grpo-options.ts';
+import type { LearningRateSettings } from '../learning-rate.ts';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
-import { takeFixedPasses, type PassesOptions } from './fixed-passes.ts';
+import { takeFixedPasses, type FirstLogprobs, type PassesOptions } from './fixed-passes.ts';
 import { takeSizedPasses, type SizedPassesOptions, type SizedUpdate } from './sized-passes.ts';
 import { initialSizing, type StepSizing } from './step-size.ts';
 import type { Pass } from './submit-pass.ts';
@@ -11,6 +12,7 @@ import type { Pass } from './submit-pass.ts';
 export interface PolicyPasses {
   readonly name: string;
   readonly passes: readonly Pass[];
+  readonly firstLogprobs: FirstLogprobs;
   /** The rate of the last of them. */
   readonly learningRate: number;
   /** Passes over the whole batch. */
@@ -21,12 +23,20 @@ export interface PolicyPasses {
   readonly sized?: SizedUpdate;
 }
 
+/** The options of an algorithm that say how it updates weights. */
+export type UpdateSettings = GrpoLoss &
+  LearningRateSettings &
+  Pick<GrpoSettings, 'adam' | 'critic' | 'minibatches' | 'warmupSteps'>;
+
+/** The samples that weights are updated on. */
+export type UpdateBatch = Pick<LightningBatch, 'samples' | 'tokenWeighting'>;
+
 export interface TrainOnBatchOptions extends Omit<
   SizedPassesOptions,
   'policy' | 'name' | 'objective' | 'sizing' | 'settings'
 > {
   readonly policy: TrainedPolicy;
-  readonly settings: GrpoSettings;
+  readonly settings: UpdateSettings;
   /** The things that are known of the size of the policy's updates; undefined where its learning rate is fixed. */
   readonly sizing: StepSizing | undefined;
 }
@@ -37,7 +47,7 @@ export interface TrainOnBatchOptions extends Omit<
  * @throws {LightningError} `numerics` when loss or gradient is not a finite number, `update-too-large` when the policy moved too far: the
  * weights are then beyond the last good step, and the caller restores them
  */
-export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchOptions): Promise<PolicyPasses> {
+export async function trainOnBatch(batch: UpdateBatch, options: TrainOnBatchOptions): Promise<PolicyPasses> {
   const { policy, settings } = options;
   const { klBase, samples } = await pullToBase(batch, options);
   const shared: PassesOptions = {
@@ -57,7 +67,7 @@ export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchO
 
 /** Adds the KL to the base model to the samples, when the algorithm has one. */
 async function pullToBase(
-  batch: LightningBatch,
+  batch: UpdateBatch,
   { settings, policy }: TrainOnBatchOptions,
 ): Promise<{ readonly samples: LightningBatch['samples']; readonly klBase?: number }> {
   const { klCoefficient, klPlacement } = settings;

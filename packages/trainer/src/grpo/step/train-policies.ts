@@ -1,8 +1,8 @@
-import { seededRandom, type LightningBatch } from '@agent-lightning/core';
+import { seededRandom } from '@agent-lightning/core';
 import { onlyPolicyName } from '@agent-lightning/run';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
 import type { StepSizing } from './step-size.ts';
-import { trainOnBatch, type PolicyPasses, type TrainOnBatchOptions } from './train-on-batch.ts';
+import { trainOnBatch, type PolicyPasses, type TrainOnBatchOptions, type UpdateBatch } from './train-on-batch.ts';
 
 /** Options for training the policies of a run on a batch. */
 export interface TrainPoliciesOptions extends Omit<TrainOnBatchOptions, 'policy' | 'random' | 'sizing'> {
@@ -14,7 +14,7 @@ export interface TrainPoliciesOptions extends Omit<TrainOnBatchOptions, 'policy'
 /** Trains every policy on its own samples of a batch, all at once; ends when all have ended, with the first error if there is one. */
 export async function trainPolicies(
   policies: readonly TrainedPolicy[],
-  batch: LightningBatch,
+  batch: UpdateBatch,
   { seed, sizing, ...options }: TrainPoliciesOptions,
 ): Promise<readonly PolicyPasses[]> {
   const results = await Promise.allSettled(
@@ -33,7 +33,7 @@ export async function trainPolicies(
   });
 }
 
-function selectSamples(batch: LightningBatch, policy: string): LightningBatch {
+function selectSamples(batch: UpdateBatch, policy: string): UpdateBatch {
   return { ...batch, samples: batch.samples.filter((sample) => sample.policy === policy) };
 }
 

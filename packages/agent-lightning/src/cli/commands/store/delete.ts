@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
+import type { LightningStore } from '@agent-lightning/core';
 import { withStore } from '../../../stored/open-store.ts';
-import { defineCommand, runAs } from '../../define-command.ts';
+import { defineCommand, runAs, type Invocation } from '../../define-command.ts';
 import { addStoreArgument, findNamedStore, type StoreOptions } from './store-options.ts';
 
 interface DeleteOptions extends StoreOptions {
-  readonly run: string;
+  readonly run?: string;
+  readonly endedBefore?: string;
   readonly yes?: boolean;
 }
 
@@ -12,23 +14,59 @@ interface DeleteOptions extends StoreOptions {
 export function addDeleteCommand(group: Command): void {
   const command = defineCommand(group, {
     usage: 'delete',
-    summary: 'delete the rollouts of a run, with attempts, spans and tokens',
+    summary: 'delete the rollouts of a run, or old ones, with attempts, spans and tokens',
     details:
-      'A run with a rollout that is queued or running is not deleted. What is deleted does not come back: export it first.',
-    examples: [['agent-lightning store delete shared.sqlite --run run-1f3a --yes', 'delete one run of a shared store']],
+      'A run with a rollout that is queued or running is not deleted, and neither is any rollout that has not ended. What is deleted does not come back: export it first. A store deletes old rollouts by itself where it is opened with keepEndedMs.',
+    examples: [
+      ['agent-lightning store delete shared.sqlite --run run-1f3a --yes', 'delete one run of a shared store'],
+      [
+        'agent-lightning store delete shared.sqlite --ended-before 2026-10-01 --yes',
+        'delete what ended before October',
+      ],
+    ],
   })
-    .requiredOption('--run <id>', 'the run; store query --json shows the runId of each rollout')
+    .option('--run <id>', 'the run; store query --json shows the runId of each rollout')
+    .option('--ended-before <date>', 'a day or a moment, such as 2026-10-01 or 2026-10-01T12:00Z: of every run')
     .option('--yes', 'delete; without it nothing is deleted');
   addStoreArgument(command);
   runAs<DeleteOptions>(command, async (invocation) => {
-    const { options, refuse } = invocation;
-    return await withStore(findNamedStore(invocation), async (store) => {
-      const { items } = await store.queryRollouts({ runId: options.run, limit: 1 });
-      if (items.length === 0) return refuse(`the store has no rollout of a run ${options.run}`);
-      if (options.yes !== true)
-        return refuse(`give --yes to delete the rollouts of ${options.run}, which do not come back`);
-      const deleted = await store.deleteRun(options.run);
-      return { text: `${deleted} rollouts of ${options.run} are deleted`, json: { run: options.run, deleted } };
-    });
+    const { run, endedBefore } = invocation.options;
+    if ((run === undefined) === (endedBefore === undefined))
+      return invocation.refuse('give --run or --ended-before, which say what to delete, and not both');
+    return run === undefined ? await deleteEnded(invocation, endedBefore as string) : await deleteRun(invocation, run);
   });
+}
+
+async function deleteRun(invocation: Invocation<DeleteOptions>, run: string) {
+  const { options, refuse } = invocation;
+  return await withStore(findNamedStore(invocation), async (store) => {
+    const { items } = await store.queryRollouts({ runId: run, limit: 1 });
+    if (items.length === 0) return refuse(`the store has no rollout of a run ${run}`);
+    if (options.yes !== true) return refuse(`give --yes to delete the rollouts of ${run}, which do not come back`);
+    const deleted = await store.deleteRun(run);
+    return { text: `${deleted} rollouts of ${run} are deleted`, json: { run, deleted } };
+  });
+}
+
+async function deleteEnded(invocation: Invocation<DeleteOptions>, endedBefore: string) {
+  const { options, refuse } = invocation;
+  const keepEndedMs = Date.now() - Date.parse(endedBefore);
+  if (!(keepEndedMs >= 1)) return refuse(`--ended-before ${endedBefore} is no day or moment of the past`);
+  if (options.yes !== true)
+    return refuse(`give --yes to delete the rollouts that ended before ${endedBefore}, which do not come back`);
+  return await withStore(
+    findNamedStore(invocation),
+    async (store) => {
+      const before = await countRollouts(store);
+      await store.runWatchdog();
+      const deleted = Math.max(0, before - (await countRollouts(store)));
+      return { text: `${deleted} rollouts are deleted`, json: { endedBefore, deleted } };
+    },
+    { keepEndedMs },
+  );
+}
+
+async function countRollouts(store: LightningStore): Promise<number> {
+  const { rollouts } = await store.statistics();
+  return Object.values(rollouts).reduce((total, count) => total + count, 0);
 }

@@ -1,6 +1,5 @@
-import { DatabaseSync } from 'node:sqlite';
 import type { Command } from 'commander';
-import { withStore, type StorePlace } from '../../../stored/open-store.ts';
+import { readSchemaVersion, withStore } from '../../../stored/open-store.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { addStoreArgument, findNamedStore, type StoreOptions } from './store-options.ts';
 
@@ -16,29 +15,15 @@ export function addMigrateCommand(group: Command): void {
   addStoreArgument(command);
   runAs<StoreOptions>(command, async (invocation) => {
     const place = findNamedStore(invocation);
-    const before = readSqliteVersion(place);
+    const before = await readSchemaVersion(place);
     await withStore(place, async () => undefined);
-    const after = readSqliteVersion(place);
-    const versions = before === undefined ? 'the schema is that of this version' : describe(before, after);
-    return { text: versions, json: { ...(before !== undefined && { before, after, migrated: before !== after }) } };
+    const after = await readSchemaVersion(place);
+    return { text: describe(before, after), json: { before, after, migrated: before !== after } };
   });
 }
 
-function describe(before: number, after: number | undefined): string {
+function describe(before: number | undefined, after: number | undefined): string {
   return before === after
     ? `the schema has version ${after} already`
     : `the schema went from version ${before} to ${after}`;
-}
-
-/** Returns the version of a file of SQLite; undefined for PostgreSQL, which does not tell it from outside. */
-function readSqliteVersion(place: StorePlace): number | undefined {
-  if (place.kind !== 'sqlite') return undefined;
-  const database = new DatabaseSync(place.path, { readOnly: true });
-  try {
-    return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-  } catch {
-    return undefined; // no database: opening it as a store says so
-  } finally {
-    database.close();
-  }
 }

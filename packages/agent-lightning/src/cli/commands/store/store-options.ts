@@ -11,7 +11,12 @@ export interface StoreOptions {
 /** Adds the argument that names a store. */
 export function addStoreArgument(command: Command): Command {
   return command
-    .addArgument(new Argument('<store>', 'a run directory, a file of SQLite, or a postgres:// URL'))
+    .addArgument(
+      new Argument(
+        '<store>',
+        'a run directory, a file of SQLite, a postgres:// URL, or the http:// address of a server',
+      ),
+    )
     .option('--schema <name>', 'the schema of a PostgreSQL store (default: agent_lightning)');
 }
 

@@ -1,0 +1,37 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Lease } from '@agent-lightning/core';
+import type { RouteSet } from './http/route.ts';
+import type { KeyRing } from './keys/key-ring.ts';
+
+/** A gateway that has no port of its own, such as `Gateway.mount` makes: the server hands it its requests. */
+export interface MountedGateway {
+  /** Takes the address at which agents reach it, and what makes their keys. */
+  serveAt(url: string, mintKey: (lease: Lease) => string): void;
+  /** Answers a request. @param isAdmitted true when the server has checked who asks: then the gateway asks for no `adminKey` */
+  answer(request: IncomingMessage, response: ServerResponse, isAdmitted: boolean): Promise<void>;
+  /** Returns its metrics in the text format of Prometheus. */
+  formatMetrics(): string;
+}
+
+/**
+ * Serves a gateway: model calls of agents at `/rollout/…`, by the key of their attempt; `/admin/attempts` for runners, and the rest of `/admin` for
+ * trainers.
+ */
+export function gatewayRoutes(gateway: MountedGateway): RouteSet {
+  return ({ path }) => {
+    // The gateway looks at the key of the attempt itself.
+    if (path.startsWith('/rollout/'))
+      return { roles: 'everyone', answer: ({ request, response }) => gateway.answer(request, response, false) };
+    if (!path.startsWith('/admin/')) return undefined;
+    const isAttempts = path === '/admin/attempts' || path.startsWith('/admin/attempts/');
+    return {
+      roles: isAttempts ? ['trainer', 'runner'] : ['trainer'],
+      answer: ({ request, response }) => gateway.answer(request, response, true),
+    };
+  };
+}
+
+/** Tells a gateway where it is, with keys with which an agent can also write spans to its own attempt. */
+export function placeGateway(gateway: MountedGateway, url: string, keys: KeyRing): void {
+  gateway.serveAt(url, (lease) => keys.mintAgentKey(lease));
+}

@@ -1,0 +1,148 @@
+import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { MemoryStore } from '@agent-lightning/store';
+import { afterEach, describe, expect, it } from 'vitest';
+import { KeyRing, startServer, type RouteSet, type Server, type ServerLogEntry, type ServerOptions } from './index.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+async function start(options: Partial<ServerOptions> = {}): Promise<Server> {
+  const store = new MemoryStore({ watchdogIntervalMs: 0 });
+  const server = await startServer({ store, port: 0, ...options });
+  closing.push(
+    () => server.close(),
+    () => store.close(),
+  );
+  return server;
+}
+
+/** A route of the tests: it answers with the size of the body, and who sent it. */
+const measure: RouteSet = ({ path }) =>
+  path !== '/measure'
+    ? undefined
+    : {
+        roles: ['runner'],
+        answer: async (exchange) =>
+          exchange.json({ bytes: (await exchange.readBytes()).length, role: exchange.caller.role }),
+      };
+
+function bearer(key: string | undefined): Record<string, string> {
+  return { authorization: `Bearer ${key}` };
+}
+
+describe('a server', () => {
+  it('answers its health without a key, and nothing else', async () => {
+    const server = await start();
+    const health = await fetch(`${server.url}/health`);
+    expect([health.status, await health.json()]).toEqual([200, { status: 'ok' }]);
+    const refused = await fetch(`${server.url}/measure`);
+    expect([refused.status, await refused.json()]).toEqual([
+      404,
+      {
+        error: {
+          type: 'StoreError',
+          code: 'not-found',
+          retryable: false,
+          message: expect.stringContaining('/measure'),
+        },
+      },
+    ]);
+  });
+
+  it.each([
+    ['plain', undefined, (bytes: Buffer) => bytes],
+    ['gzip', 'gzip', gzipSync],
+    ['br', 'br', brotliCompressSync],
+    ['zstd', 'zstd', zstdCompressSync],
+  ])('counts the bytes of a body after decompression: %s', async (_name, encoding, pack) => {
+    const server = await start({ routes: [measure], maxBodyBytes: 100_000 });
+    const send = async (size: number): Promise<unknown> => {
+      const reply = await fetch(`${server.url}/measure`, {
+        method: 'POST',
+        headers: { ...bearer(server.adminKey), ...(encoding === undefined ? {} : { 'content-encoding': encoding }) },
+        body: new Uint8Array(pack(Buffer.alloc(size, 'x'))),
+      });
+      return [reply.status, ((await reply.json()) as { bytes?: number }).bytes];
+    };
+    expect(await send(100_000)).toEqual([200, 100_000]);
+    expect(await send(100_001)).toEqual([413, undefined]);
+  });
+
+  it('refuses a body that unpacks to over a hundred times its size, an unknown encoding, and broken bytes', async () => {
+    const server = await start({ routes: [measure] });
+    const send = async (encoding: string, body: Buffer): Promise<unknown> => {
+      const headers = { ...bearer(server.adminKey), 'content-encoding': encoding };
+      const reply = await fetch(`${server.url}/measure`, { method: 'POST', headers, body: new Uint8Array(body) });
+      const { error } = (await reply.json()) as { error: { code: string } };
+      return [reply.status, error.code];
+    };
+    expect(await send('gzip', gzipSync(Buffer.alloc(50_000_000)))).toEqual([413, 'request-too-large']);
+    expect(await send('compress', Buffer.from('x'))).toEqual([415, 'request-invalid']);
+    expect(await send('zstd', Buffer.from('not zstd'))).toEqual([400, 'request-invalid']);
+  });
+
+  it('lets in by role, by Bearer, Basic and x-api-key, and nobody else', async () => {
+    const keys = new KeyRing();
+    const { key: runner, id } = await keys.add({ role: 'runner' });
+    const { key: reader } = await keys.add({ role: 'reader' });
+    const server = await start({ routes: [measure], keys });
+    expect(server.adminKey).toBeUndefined();
+    const ask = async (headers: Record<string, string>): Promise<number> =>
+      (await fetch(`${server.url}/measure`, { method: 'POST', headers, body: 'x' })).status;
+    const basic = (user: string, password: string): Record<string, string> => ({
+      authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+    });
+    expect(await ask(bearer(runner))).toBe(200);
+    expect(await ask(basic('runner', runner))).toBe(200);
+    expect(await ask(basic(runner, ''))).toBe(200);
+    expect(await ask({ 'x-api-key': runner })).toBe(200);
+    expect(await ask(bearer(reader))).toBe(403);
+    expect(await ask(bearer(`${runner}x`))).toBe(401);
+    expect(await ask({})).toBe(401);
+    await keys.revoke(id);
+    expect(await ask(bearer(runner))).toBe(401);
+  });
+
+  it('is open only where that is asked for, and only on the loopback', async () => {
+    const server = await start({ routes: [measure], open: true });
+    expect((await fetch(`${server.url}/measure`, { method: 'POST', body: 'x' })).status).toBe(200);
+    const fromPage = { method: 'POST', body: 'x', headers: { origin: 'https://example.com' } };
+    expect((await fetch(`${server.url}/measure`, fromPage)).status).toBe(403);
+    await expect(start({ host: '0.0.0.0', open: true })).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(start({ host: '0.0.0.0' })).rejects.toMatchObject({ message: expect.stringContaining('give keys') });
+  });
+
+  it('shows nobody the failure of a route, but its operator', async () => {
+    const log: ServerLogEntry[] = [];
+    const broken: RouteSet = () => ({
+      roles: 'everyone',
+      answer: () => {
+        throw new TypeError('the secret detail');
+      },
+    });
+    const server = await start({ routes: [broken], log: (entry) => void log.push(entry) });
+    const reply = await fetch(`${server.url}/any`);
+    expect(reply.status).toBe(500);
+    expect(await reply.text()).not.toContain('secret');
+    expect(log.at(-1)).toMatchObject({ event: 'failed', message: expect.stringContaining('the secret detail') });
+  });
+
+  it('ends its waits and finishes what is under way when it closes', async () => {
+    const arrived = Promise.withResolvers<void>();
+    const waits: RouteSet = () => ({
+      roles: 'everyone',
+      answer: async (exchange) => {
+        arrived.resolve();
+        await new Promise((resolve) => exchange.draining.addEventListener('abort', resolve));
+        exchange.json('done');
+      },
+    });
+    const server = await start({ routes: [waits] });
+    const reply = fetch(`${server.url}/wait`);
+    await arrived.promise;
+    await server.close();
+    expect(await (await reply).json()).toBe('done');
+  });
+});

@@ -1,0 +1,66 @@
+/** The model that marks the policy's tokens: behind a vLLM server, or the base model of a backend. */
+import type { TrainablePolicy, TrainingBackend, TrainingSample } from '@agent-lightning/core';
+import { createVllmScorer } from '@agent-lightning/gpu';
+import { createPolicy } from '../grpo/policies/create-policy.ts';
+import { isBackend, type DistillOptions } from './distill-options.ts';
+
+/** A sample's tokens as the teacher sees them, shape (T,) each. */
+export interface TeacherMarks {
+  /** Nats; not read where the sample's `lossMask` is 0. */
+  readonly logprobs: ArrayLike<number>;
+  /** The text of each token by the teacher's tokenizer; undefined where it is not known. */
+  readonly texts: readonly (string | undefined)[];
+}
+
+/** A model that says how likely it finds given tokens. */
+export interface Teacher {
+  /** Names it in messages. */
+  readonly name: string;
+  /**
+   * Returns the marks of each sample.
+   * @throws {BackendError} `backend-failed`, `unauthorized`, `samples-invalid`
+   */
+  mark(samples: readonly TrainingSample[]): Promise<readonly TeacherMarks[]>;
+}
+
+/** The requests that a server gets at once; it batches them itself. */
+const requestsAtOnce = 16;
+
+/** Opens the teacher. Nothing is asked yet. */
+export function openTeacher(teacher: DistillOptions['teacher']): Teacher {
+  return isBackend(teacher) ? backendTeacher(teacher) : serverTeacher(teacher);
+}
+
+function serverTeacher(options: Exclude<DistillOptions['teacher'], TrainingBackend>): Teacher {
+  const score = createVllmScorer(options);
+  return {
+    name: `the model ${options.model} at ${new URL(options.baseUrl).host}`,
+    mark: async (samples) => {
+      const marks: TeacherMarks[] = [];
+      for (let first = 0; first < samples.length; first += requestsAtOnce) {
+        const scored = await Promise.allSettled(
+          samples.slice(first, first + requestsAtOnce).map(({ tokens }) => score(tokens)),
+        );
+        for (const each of scored) {
+          if (each.status === 'rejected') throw each.reason;
+          marks.push(each.value);
+        }
+      }
+      return marks;
+    },
+  };
+}
+
+/** Asks a policy that starts from the backend's base model and is never trained. */
+function backendTeacher(backend: TrainingBackend): Teacher {
+  let policy: Promise<TrainablePolicy> | undefined;
+  return {
+    name: `the base model of ${backend.name}`,
+    mark: async (samples) => {
+      policy ??= createPolicy(backend, 'teacher', 0);
+      const logprobs = await (await policy).forward(samples);
+      const texts = await Promise.all(samples.map(async ({ tokens }) => await backend.tokenTexts?.(tokens)));
+      return logprobs.map((own, index) => ({ logprobs: own, texts: texts[index] ?? [] }));
+    },
+  };
+}
