@@ -3,7 +3,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError } from '@agent-lightning/core';
 import { systemClock } from '@agent-lightning/platform';
 import type { PromptPlace } from './prompt-place.ts';
@@ -34,7 +34,8 @@ async function openLock(path: string): Promise<DatabaseSync> {
   // The directory itself may come to be only now.
   const parent = dirname(path);
   const real = existsSync(parent) ? join(realpathSync(parent), basename(path)) : path;
-  const database = new DatabaseSync(join(folder, `prompts-${digest(real).slice(0, 32)}.lock`));
+  const { DatabaseSync: Database } = await import('node:sqlite');
+  const database = new Database(join(folder, `prompts-${digest(real).slice(0, 32)}.lock`));
   const startedAtMs = systemClock.now();
   for (;;) {
     try {
