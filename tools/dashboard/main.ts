@@ -73,6 +73,7 @@ function listPages(): readonly (readonly [name: string, path: string, ready: str
     [`${name} groups`, `${run}/groups`, '.groups'],
     [`${name} group`, `${run}/groups/${group}`, '.side-by-side'],
     [`${name} samples`, `${run}/samples?step=1`, '.figures, .empty'],
+    [`${name} live`, `${run}/live`, '.live-page'],
     [`${name} alerts`, `${run}/alerts`, 'h1'],
   ];
   return [
@@ -149,11 +150,16 @@ async function checkLive(visitor: Visitor, live: Awaited<ReturnType<typeof start
   const context = await visitor.newContext(shapes[0]);
   const rollouts = await visitor.open(context, '/runs/live/rollouts?steps=2&status=succeeded', '.empty');
   const overview = await visitor.open(context, '/runs/live', '.badge.live');
+  const works = await visitor.open(context, '/runs/live/live', '.live-page table');
+  // The run's own gateway is asked, in another place than this page.
+  await works.locator('dd', { hasText: /^http:\/\/127\.0\.0\.1:\d+$/ }).waitFor({ timeout: 10_000 });
+  await works.locator('.live-page td', { hasText: /left$/ }).first().waitFor({ timeout: 10_000 });
   live.goOn();
   await rollouts.locator('[role=row] a').first().waitFor({ timeout: 60_000 });
   await overview.getByText('Steps 1 to 2.').first().waitFor({ state: 'attached', timeout: 60_000 });
   await live.finish();
   await overview.locator('.badge.good', { hasText: 'completed' }).waitFor({ timeout: 60_000 });
+  await works.getByText('No process trains in the run directory.').waitFor({ timeout: 60_000 });
   await context.close();
 }
 

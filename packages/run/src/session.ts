@@ -167,6 +167,12 @@ export class Session<Task> {
     return (await this.store.getResources(nameInRun(this.#runId, resourcesId)))?.resources;
   }
 
+  /** The address of the gateway, where it has one. */
+  get gatewayUrl(): string | undefined {
+    const { url } = (this.gateway ?? {}) as { readonly url?: unknown };
+    return typeof url === 'string' ? url : undefined;
+  }
+
   /** Returns the model calls that the gateway answers now; none where it does not tell. */
   openCalls(): ReturnType<NonNullable<TrainingGateway['openCalls']>> {
     return this.gateway?.openCalls?.() ?? [];

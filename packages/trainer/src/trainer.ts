@@ -38,6 +38,7 @@ import {
 import { describeTellingRollout } from './telling-rollout.ts';
 import { checkPricesAhead, openMeter } from './open-meter.ts';
 import { showsSpend } from './spend-metrics.ts';
+import { stopTelling, tellWatchers } from './tell-watchers.ts';
 import { TrainingRun } from './training-run.ts';
 import { isUnfinished, type StopReason, type TrainingResult } from './training-result.ts';
 
@@ -146,6 +147,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
     try {
       return await runMetered(meter, () => this.#fitMetered(directory, fit, config, progress, interrupt, meter));
     } finally {
+      await stopTelling(directory);
       await meter.close();
     }
   }
@@ -166,6 +168,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       interrupted: interrupt.signal,
       meter,
     });
+    await tellWatchers(directory, session);
     progress.watchCalls(() => session.openCalls());
     progress.watchSpend(() => meter.describe());
     // Before anything slow, such as saving a checkpoint: no rollout makes another call.

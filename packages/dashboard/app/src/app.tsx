@@ -1,10 +1,11 @@
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { RunDetails } from '../../src/api.ts';
 import { changes, isConnected, listen, useResource } from './fetch.ts';
 import { AlertsPage } from './pages/alerts-page.tsx';
 import { GroupPage } from './pages/group-page.tsx';
 import { GroupsPage } from './pages/groups-page.tsx';
+import { LivePage } from './pages/live-page.tsx';
 import { promptSearches, PromptsPage } from './pages/prompts-page.tsx';
 import { RolloutPage } from './pages/rollout-page.tsx';
 import { RolloutsPage } from './pages/rollouts-page.tsx';
@@ -82,12 +83,14 @@ function RunPages({ details }: { readonly details: RunDetails }): JSX.Element {
   if (page === undefined) return <RunPage details={details} />;
   if (page === 'alerts' && id === undefined) return <AlertsPage details={details} />;
   if (page === 'prompts' && id === undefined) return <PromptsPage details={details} />;
-  if (page === 'rollouts' || page === 'groups' || page === 'samples') {
+  if (page === 'rollouts' || page === 'groups' || page === 'samples' || page === 'live') {
     if (!details.hasStore) return <Problem title="The rollouts are elsewhere" text={noStore(details)} />;
+    if (page === 'live' && id === undefined) return <LivePage details={details} />;
     if (page === 'samples' && id === undefined) return <SamplesPage details={details} />;
     if (page === 'rollouts')
       return id === undefined ? <RolloutsPage details={details} /> : <RolloutPage details={details} id={id} key={id} />;
-    return id === undefined ? <GroupsPage details={details} /> : <GroupPage details={details} id={id} key={id} />;
+    if (page === 'groups')
+      return id === undefined ? <GroupsPage details={details} /> : <GroupPage details={details} id={id} key={id} />;
   }
   return <Problem title="There is no such page" text={`A run has no page "${page}".`} />;
 }
@@ -100,11 +103,18 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
   const [, , page = ''] = place.value.path;
   const isSearch = promptSearches.includes(details?.config['algorithm.name']);
   const alerts = details?.findings.length ?? 0;
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a narrow screen, the tab of the page that is shown may be beyond the edge.
+    tabs.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [page]);
   const pages: readonly (readonly [page: string, name: string])[] = [
     ['', 'Overview'],
     ['rollouts', 'Rollouts'],
     ['groups', 'Groups'],
     ...(isSearch ? ([['prompts', 'Prompts']] as const) : ([['samples', 'Samples']] as const)),
+    // A file shows no moment but its own.
+    ...(snapshot === undefined ? ([['live', 'Live']] as const) : []),
     ['alerts', alerts === 0 ? 'Alerts' : `Alerts (${alerts})`],
   ];
   return (
@@ -143,7 +153,7 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
         </button>
       </div>
       {run === undefined ? undefined : (
-        <nav class="tabs" aria-label="Pages of the run">
+        <nav class="tabs" aria-label="Pages of the run" ref={tabs}>
           {pages.map(([name, label]) => (
             <Link
               key={name}

@@ -10,6 +10,7 @@ import type { RunShelf } from '../runs/run-shelf.ts';
 import { readRolloutTree, readStepSamples } from '../samples/read-samples.ts';
 import { isId } from './is-id.ts';
 import { groupFields, listRollouts, pageGroups, rolloutFields } from './list-fields.ts';
+import { liveRoutes } from './live-routes.ts';
 import { noteRoutes } from './note-routes.ts';
 import { wholeNumber } from './query-fields.ts';
 import { route, type Route } from './route.ts';
@@ -22,6 +23,7 @@ export function createRoutes(shelf: RunShelf): readonly Route[] {
     ...groupRoutes(shelf),
     ...sampleRoutes(shelf),
     ...noteRoutes(shelf),
+    ...liveRoutes(shelf),
   ];
 }
 

@@ -82,6 +82,11 @@ export class RunFiles {
     return count === 0 ? undefined : `${count} of the lines of metrics.jsonl cannot be read`;
   }
 
+  /** Reads the address of the gateway of a run that goes on; undefined where it told none. */
+  async gatewayUrl(): Promise<unknown> {
+    return (await this.#readJson<{ readonly gatewayUrl?: unknown }>('live.json'))?.gatewayUrl;
+  }
+
   /** Reads how the run ended; undefined while it has not, and for runs of older versions. */
   async end(): Promise<RunEnd | undefined> {
     const end = await this.#readJson<RunEnd>('outcome.json');

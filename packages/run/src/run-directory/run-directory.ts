@@ -39,6 +39,8 @@ interface OpenedRun {
  *     samples/        a few rollouts of the first and the last step, for the report
  *     model/          the result of the algorithm: trained weights as an ordinary checkpoint, or prompts
  *     outcome.json    how the run ended, and what ailed it; not there while it goes on
+ *     live.json       the address of the run's gateway, for who watches; there while a process trains here
+ *     notes.jsonl     the notes of the run's readers, which the dashboard writes and the run never reads
  *     report.html
  */
 export class RunDirectory {

@@ -5,6 +5,7 @@ import { useRolloutRows } from '../parts/rollout-rows.ts';
 import { RolloutTable } from '../parts/rollout-table.tsx';
 import { Problem } from '../parts/messages.tsx';
 import { pageOf, place, setQuery } from '../router.tsx';
+import { snapshot } from '../snapshot/snapshot.ts';
 
 /** The fields of the filter that the address may have. */
 const fields = [
@@ -46,7 +47,7 @@ export function RolloutsPage({ details }: { readonly details: RunDetails }): JSX
               {rows.isComplete ? '' : ' · still reading the store…'}
               {Object.entries(rows.statuses).map(([status, count]) => ` · ${formatCount(count)} ${status}`)}
             </p>
-            {details.state === 'store' ? undefined : (
+            {details.state === 'store' || snapshot !== undefined ? undefined : (
               <a class="download" href={pageOf(['api', 'runs', details.id, 'notes.jsonl'])} download="notes.jsonl">
                 Notes as JSON Lines
               </a>

@@ -1,0 +1,75 @@
+import type { LightningStore, Rollout } from '@agent-lightning/core';
+import { shortTask } from '../rollouts/rollout-entry.ts';
+import type { LiveGateway, LiveLease, LiveQueue, LiveState, LiveWorker } from './shapes.ts';
+
+/** The attempts that are listed, and the waiting rollouts that are looked at. */
+const shownLeases = 100;
+const seenWaiting = 1_000;
+
+/** Reads what works on the rollouts of a store at this moment. */
+export async function readLive(store: LightningStore, gateway: LiveGateway, nowMs: number): Promise<LiveState> {
+  const [statistics, workers, waiting, active] = await Promise.all([
+    store.statistics(),
+    store.queryWorkers(),
+    store.queryRollouts({ statuses: ['queuing', 'requeuing'], limit: seenWaiting }),
+    store.queryRollouts({ statuses: ['preparing', 'running'], limit: shownLeases }),
+  ]);
+  const { rollouts } = statistics;
+  return {
+    at: new Date(nowMs).toISOString(),
+    queue: describeQueue(waiting.items, rollouts, nowMs),
+    workers: workers
+      .map(({ workerId, lastSeenAtMs, activeAttempts }): LiveWorker => ({
+        id: workerId,
+        seenMs: Math.max(0, nowMs - lastSeenAtMs),
+        active: activeAttempts,
+      }))
+      .toSorted((a, b) => b.active - a.active || a.seenMs - b.seenMs),
+    leases: (await Promise.all(active.items.map((rollout) => readLease(store, rollout, nowMs)))).flat(),
+    running: rollouts.running + rollouts.preparing,
+    gateway,
+  };
+}
+
+function describeQueue(
+  waiting: readonly Rollout[],
+  statuses: Readonly<Record<string, number>>,
+  nowMs: number,
+): LiveQueue {
+  const kinds = Map.groupBy(waiting, ({ queue, runId, workerTags = [] }) =>
+    [
+      `queue ${queue}`,
+      ...(runId === undefined ? [] : [`run ${runId}`]),
+      ...(workerTags.length === 0 ? [] : [`needs ${workerTags.join(', ')}`]),
+    ].join(' · '),
+  );
+  const oldest = Math.min(...waiting.map(({ createdAtMs }) => createdAtMs));
+  return {
+    statuses,
+    waiting: (statuses['queuing'] ?? 0) + (statuses['requeuing'] ?? 0),
+    delayed: waiting.filter(({ availableAtMs }) => availableAtMs > nowMs).length,
+    ...(Number.isFinite(oldest) && { oldestMs: Math.max(0, nowMs - oldest) }),
+    kinds: [...kinds].map(([name, rollouts]) => ({ name, count: rollouts.length })),
+  };
+}
+
+async function readLease(
+  store: Pick<LightningStore, 'queryAttempts'>,
+  { rolloutId, input }: Rollout,
+  nowMs: number,
+): Promise<readonly LiveLease[]> {
+  const attempt = (await store.queryAttempts(rolloutId)).at(-1);
+  if (attempt === undefined || attempt.endedAtMs !== undefined) return []; // it ended meanwhile
+  const { attemptNumber, workerId, startedAtMs, lastProgressAtMs, leaseExpiresAtMs } = attempt;
+  return [
+    {
+      rolloutId,
+      task: shortTask(input),
+      attempt: attemptNumber,
+      worker: workerId,
+      runningMs: Math.max(0, nowMs - startedAtMs),
+      silentMs: Math.max(0, nowMs - lastProgressAtMs),
+      leaseMs: leaseExpiresAtMs - nowMs,
+    },
+  ];
+}

@@ -1,0 +1,64 @@
+/** The reply of `/api/runs/:run/live`: what works on a run at this moment. Ages are in milliseconds. */
+export interface LiveState {
+  readonly at: string;
+  readonly queue: LiveQueue;
+  readonly workers: readonly LiveWorker[];
+  /** The attempts that run, the oldest first; at most 100 of them. */
+  readonly leases: readonly LiveLease[];
+  /** The attempts that run, in all. */
+  readonly running: number;
+  readonly gateway: LiveGateway;
+}
+
+export interface LiveQueue {
+  /** Rollouts by status. */
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly waiting: number;
+  /** Those that wait for a moment to be tried again. */
+  readonly delayed: number;
+  /** The time that the one waiting longest has waited. */
+  readonly oldestMs?: number;
+  /** Waiting rollouts by queue, run and the tags that their worker must have; of the 1,000 that are next. */
+  readonly kinds: readonly { readonly name: string; readonly count: number }[];
+}
+
+/** A process that claims rollouts. */
+export interface LiveWorker {
+  readonly id: string;
+  readonly seenMs: number;
+  readonly active: number;
+}
+
+/** A rollout that a worker runs. */
+export interface LiveLease {
+  readonly rolloutId: string;
+  readonly task: string;
+  readonly attempt: number;
+  readonly worker: string;
+  readonly runningMs: number;
+  /** The time since its last span or heartbeat. */
+  readonly silentMs: number;
+  /** The time until the lease runs out; below 0 where it has. */
+  readonly leaseMs: number;
+}
+
+/** A gateway: what it counted since it started, or why that is not known. */
+export type LiveGateway =
+  | { readonly isReached: false; readonly reason: string }
+  | {
+      readonly isReached: true;
+      readonly url: string;
+      readonly isPaused: boolean;
+      readonly inFlight: number;
+      readonly openAttempts: number;
+      readonly waitingRequests: number;
+      readonly heldBytes: number;
+      /** Upstream servers that fail and are out of the pool. */
+      readonly absentServers: number;
+      readonly retries: number;
+      readonly tokens: Readonly<Record<string, number>>;
+      readonly calls: Readonly<Record<string, number>>;
+      readonly errors: Readonly<Record<string, number>>;
+      readonly rejected: Readonly<Record<string, number>>;
+      readonly untrainable: Readonly<Record<string, number>>;
+    };

@@ -1,0 +1,110 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { MemoryStore } from '@agent-lightning/store';
+import { afterEach, expect, it } from 'vitest';
+import { startDashboard } from '../src/index.ts';
+import { parseMetrics, readGateway } from '../src/live/read-gateway.ts';
+import { readLive } from '../src/live/read-live.ts';
+import type { LiveState } from '../src/live/shapes.ts';
+
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await new Promise((done) => server.close(done));
+});
+
+/** Serves texts by their paths; any other path is refused as by a gateway with a key. */
+async function serve(texts: Readonly<Record<string, string>>): Promise<string> {
+  const server = createServer((request, response) => {
+    const text = texts[request.url ?? ''];
+    response.writeHead(text === undefined ? 401 : 200, { connection: 'close' }).end(text);
+  });
+  servers.push(server);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+// Lines as the gateway writes them.
+const metrics = `# HELP agentlightning_gateway_calls_total Model calls by how they ended.
+# TYPE agentlightning_gateway_calls_total counter
+agentlightning_gateway_calls_total{status="ok"} 41
+agentlightning_gateway_calls_total{status="failed"} 2
+agentlightning_gateway_errors_total{code="rate_limit"} 2
+agentlightning_gateway_calls_in_flight 3
+agentlightning_gateway_absent_servers 1
+something odd
+`;
+
+it('tells the queue, the runners and the leases of a store', async () => {
+  const store = new MemoryStore({ watchdogIntervalMs: 0 });
+  await store.enqueue([
+    ...['a', 'b', 'c'].map((rolloutId) => ({ rolloutId, input: { question: `task ${rolloutId}` }, runId: 'run' })),
+    { rolloutId: 'd', input: 1, workerTags: ['gpu'] },
+  ]);
+  const [claim] = await store.claim({ workerId: 'w1', leaseMs: 30_000 });
+  await store.heartbeat(claim!.lease);
+  const soon = Date.now() + 5_000;
+  const live = await readLive(store, { isReached: false, reason: 'none' }, soon);
+  expect(live).toMatchObject({
+    running: 1,
+    queue: {
+      waiting: 3,
+      delayed: 0,
+      kinds: [
+        { name: 'queue default · run run', count: 2 },
+        { name: 'queue default · needs gpu', count: 1 },
+      ],
+    },
+    workers: [{ id: 'w1', active: 1 }],
+    leases: [{ rolloutId: 'a', task: 'task a', attempt: 1, worker: 'w1' }],
+  });
+  expect(live.queue.oldestMs).toBeGreaterThanOrEqual(4_000);
+  expect(live.leases[0]!.leaseMs).toBeLessThanOrEqual(26_000);
+  const dashboard = await startDashboard({ source: { store, title: 'memory' } });
+  const shown = (await (await fetch(`${dashboard.url}/api/runs/store/live`)).json()) as LiveState;
+  expect(shown).toMatchObject({
+    running: 1,
+    gateway: { isReached: false, reason: expect.stringContaining('store alone') },
+  });
+  await dashboard.close();
+  await store.close();
+});
+
+it('tells what a gateway on this machine counts', async () => {
+  expect(parseMetrics(metrics).get('agentlightning_gateway_calls_total')).toEqual({ ok: 41, failed: 2 });
+  const url = await serve({
+    '/metrics': metrics,
+    '/health': JSON.stringify({ status: 'ok', paused: true, inFlight: 3 }),
+  });
+  expect(await readGateway(`${url}/`)).toMatchObject({
+    isReached: true,
+    url,
+    isPaused: true,
+    inFlight: 3,
+    absentServers: 1,
+    calls: { ok: 41, failed: 2 },
+    errors: { rate_limit: 2 },
+    retries: 0,
+  });
+});
+
+it('says why a gateway tells nothing, and asks none on another machine', async () => {
+  const never = async (): Promise<never> => {
+    throw new TypeError('asked');
+  };
+  const reasonOf = async (url: unknown, ask?: typeof fetch): Promise<string> => {
+    const found = await readGateway(url, ask);
+    return found.isReached ? 'reached' : found.reason;
+  };
+  for (const url of [
+    'http://gateway.example:80',
+    'https://127.0.0.1',
+    'file:///etc/passwd',
+    'http://127.0.0.1.example',
+  ])
+    expect(await reasonOf(url, never)).toContain('on another machine');
+  expect(await reasonOf(undefined, never)).toContain('no gateway');
+  expect(await reasonOf(await serve({}))).toContain('asks for its admin key');
+  const gone = await serve({});
+  await new Promise((done) => servers.pop()!.close(done));
+  expect(await reasonOf(gone)).toMatch(/does not answer: .*ECONNREFUSED/);
+});
