@@ -16,7 +16,7 @@ const vllmTests = join('test', 'real-vllm');
 
 /**
  * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, the ways of using them, `init` and `doctor`, frameworks in Python, templates and
- * tokenizers, versions of frameworks, the documents as a site, the dashboard in a browser, and stores under kills.
+ * tokenizers, versions of frameworks, the documents as a site, the dashboard in a browser, stores under kills, and a server under kills and load.
  */
 export function listFullParts(root: string): readonly FullPart[] {
   return [
@@ -33,6 +33,8 @@ export function listFullParts(root: string): readonly FullPart[] {
     dashboard,
     versions,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
+    chaosOfServer,
+    benchOfServer,
   ];
 }
 
@@ -155,6 +157,18 @@ const versions: FullPart = {
   name: 'versions',
   title: 'each adapter with the lowest and the newest version of its framework, from npm',
   commands: [['npm', 'run', 'test:versions', '--silent']],
+};
+
+const chaosOfServer: FullPart = {
+  name: 'chaos-server',
+  title: '500 kills and broken connections of a server, its trainer and its runners',
+  commands: [['npm', 'run', 'chaos:server', '--silent', '--', '--faults', '500', '--json']],
+};
+
+const benchOfServer: FullPart = {
+  name: 'bench-server',
+  title: 'rollouts through a server against rollouts in one process, and 1,000 connected runners',
+  commands: [['npm', 'run', 'bench:server', '--silent', '--', '--json']],
 };
 
 function chaosOf(store: 'sqlite' | 'postgres'): FullPart {
