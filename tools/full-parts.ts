@@ -30,6 +30,7 @@ export function listFullParts(root: string): readonly FullPart[] {
     pythonFrameworks,
     models,
     documents,
+    agl03,
     dashboard,
     versions,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
@@ -91,6 +92,12 @@ const documents: FullPart = {
   name: 'docs',
   title: 'builds the documentation as a site',
   commands: [['npm', 'run', 'docs:build']],
+};
+
+const agl03: FullPart = {
+  name: 'agl03',
+  title: "runs Agent Lightning 0.3's own tests, and its runner, against our server (750 MB from PyPI)",
+  commands: [['npm', 'run', 'test:agl03', '--silent', '--', '--json']],
 };
 
 const dashboard: FullPart = {
