@@ -4,7 +4,7 @@ import { useMemo } from 'preact/hooks';
 import type { RunDetails, RunExamples } from '../../../src/api.ts';
 import { readNumber, useMetrics } from '../charts/read-metrics.ts';
 import { StepChart, type ChartLine } from '../charts/step-chart.tsx';
-import { Timeline } from '../charts/timeline.tsx';
+import { Timeline, type Phase } from '../charts/timeline.tsx';
 import { changes, useResource } from '../fetch.ts';
 import { formatCount, formatMoment, formatNumber, formatSeconds, formatShare } from '../format.ts';
 import { FindingList } from '../parts/findings.tsx';
@@ -15,6 +15,7 @@ import { MetricList } from '../parts/metric-list.tsx';
 import { Empty, Waiting } from '../parts/messages.tsx';
 import { OwnCharts } from '../parts/own-charts.tsx';
 import { RewardByKind } from '../parts/reward-by-kind.tsx';
+import { SpendFigure } from '../parts/spend-figure.tsx';
 import { SpendTable } from '../parts/spend.tsx';
 import { StepTable } from '../parts/step-table.tsx';
 import { HeldOut, Kept, LastStep } from '../parts/told.tsx';
@@ -24,7 +25,7 @@ import { Link, navigate, pageOf } from '../router.tsx';
 /** Shows how a run goes: its main figures, the learning curve, who waits for whom, failures, and every metric. */
 export function RunPage({ details }: { readonly details: RunDetails }): JSX.Element {
   const metrics = useMetrics(details, changes.run.value);
-  const { data: examples = noExamples } = useResource<RunExamples>(
+  const { data: read, error: unread } = useResource<RunExamples>(
     details.hasStore ? pageOf(['api', 'runs', details.id, 'examples']) : undefined,
     changes.run.value,
   );
@@ -32,10 +33,14 @@ export function RunPage({ details }: { readonly details: RunDetails }): JSX.Elem
     ? (first: number, last: number): void =>
         navigate(pageOf(['runs', details.id, 'rollouts'], { steps: first === last ? first : `${first}-${last}` }))
     : undefined;
+  const examples = read ?? noExamples;
+  const isReading = details.hasStore && read === undefined && unread === undefined;
   // Of a run that did not end well, the failures are what is looked for first.
   const isBad =
     details.state === 'stopped' || (details.state === 'ended' && !hasEndedWell(details)) || metrics?.length === 0;
-  const failures = <Failures details={details} metrics={metrics ?? []} failures={examples.failures} />;
+  const failures = (
+    <Failures details={details} metrics={metrics ?? []} failures={examples.failures} isReading={isReading} />
+  );
   if (details.state === 'store') return <StoreOverview details={details} />;
   return (
     <>
@@ -99,6 +104,14 @@ function hasPolicy(metrics: readonly StepMetrics[]): boolean {
   return metrics.some(({ transitions }) => transitions > 0);
 }
 
+/** Returns the page that shows what a stretch of time was spent on. */
+function placeOf({ id }: RunDetails, first: number, last: number, phase?: Phase): string {
+  const steps = first === last ? first : `${first}-${last}`;
+  if (phase === 'convert' || phase === 'train') return pageOf(['runs', id, 'samples'], { step: last });
+  const mode = phase === 'validate' ? 'val' : phase === 'rollout' ? 'train' : undefined;
+  return pageOf(['runs', id, 'rollouts'], { steps, mode });
+}
+
 /** Draws the reward over the steps, and who waited for whom. */
 function Curves({
   details,
@@ -122,7 +135,7 @@ function Curves({
       </section>
       <section class="card">
         <h2>Who waits for whom</h2>
-        <Timeline metrics={metrics} onChoose={choose} />
+        <Timeline metrics={metrics} onChoose={choose && ((...stretch) => navigate(placeOf(details, ...stretch)))} />
       </section>
     </>
   );
@@ -181,12 +194,14 @@ function Figures({
       <Figure name="reward of the newest step" to={to({ steps, mode: 'train' })}>
         {formatNumber(last?.reward.mean)}
       </Figure>
-      <Figure
-        name="held-out reward, before → last"
-        to={validated === undefined ? undefined : to({ steps: validated.step, mode: 'val' })}
-      >
-        {formatNumber(details.validationBefore?.reward)} → {formatNumber(validated?.validation?.reward)}
-      </Figure>
+      {validated === undefined && details.validationBefore === undefined ? undefined : (
+        <Figure
+          name="held-out reward, before → last"
+          to={validated === undefined ? undefined : to({ steps: validated.step, mode: 'val' })}
+        >
+          {formatNumber(details.validationBefore?.reward)} → {formatNumber(validated?.validation?.reward)}
+        </Figure>
+      )}
       {verdict === undefined ? undefined : (
         <Figure name={`verdict, gain of step ${verdict.step} (95 %)`} to={to({ mode: 'test' })}>
           {verdict.answer}{' '}
@@ -201,6 +216,7 @@ function Figures({
       <Figure name="failed" to={to({ status: 'failed', mode: 'train' })}>
         {formatCount(failed)} <small>{rollouts === 0 ? '' : formatShare(failed / rollouts)}</small>
       </Figure>
+      <SpendFigure run={id} spend={last?.spend} />
       {calls === 0 ? undefined : <Figure name="model calls">{formatNumber(calls)}</Figure>}
       {trained === 0 ? undefined : <Figure name="tokens trained">{formatNumber(trained)}</Figure>}
       <Figure name={`since ${formatMoment(details.startedAt)}`}>{formatSeconds(details.wallSeconds)}</Figure>
