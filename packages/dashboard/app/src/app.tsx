@@ -96,7 +96,7 @@ function RunPages({ details }: { readonly details: RunDetails }): JSX.Element {
 }
 
 function noStore({ directory }: RunDetails): string {
-  return `${directory} has no store.sqlite: the run keeps its rollouts in a store of its own. Name that store instead: agent-lightning dashboard postgres://…`;
+  return `${directory} has no store.sqlite: the run keeps its rollouts in a store of its own. Name it, too: agent-lightning dashboard ${directory} --store postgres://…`;
 }
 
 function Header({ run, details }: { readonly run?: string; readonly details?: RunDetails | undefined }): JSX.Element {
