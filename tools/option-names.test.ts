@@ -11,7 +11,8 @@ import { apo, gepa } from '@agent-lightning/prompt-optimizer';
 import { mlflow, resolveOpenTelemetryOptions, tensorBoard } from '@agent-lightning/observability';
 import { recordRollouts, replayRollout } from '@agent-lightning/regression';
 import { runCommand, Runner } from '@agent-lightning/runner';
-import { MemoryStore } from '@agent-lightning/store';
+import { KeyRing, startServer } from '@agent-lightning/server';
+import { connectStore, MemoryStore } from '@agent-lightning/store';
 import { openPostgresStore } from '@agent-lightning/store-postgres';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { outlineTrace, startModelServer, startPostgres, startTestRollout } from '@agent-lightning/testing';
@@ -309,6 +310,25 @@ const rows: readonly Row[] = [
     isOptional: true,
   },
   {
+    type: 'store RemoteStoreOptions',
+    call: connectStore,
+    misspelt: { outtageMs: 1 },
+    meant: 'outageMs',
+  },
+  {
+    type: 'server ServerOptions',
+    call: (options) => startServer(options),
+    misspelt: { agentReward: true },
+    meant: 'agentRewards',
+  },
+  {
+    type: 'server KeyRingOptions',
+    call: (options) => new KeyRing(options),
+    misspelt: { fille: 'keys.json' },
+    meant: 'file',
+    isOptional: true,
+  },
+  {
     type: 'store-postgres PostgresStoreOptions',
     call: openPostgresStore,
     misspelt: { conection: 'postgres://a' },
@@ -524,6 +544,7 @@ const exempt: Readonly<Record<string, string>> = {
   'observability MetricLogOptions': 'parts of a run, which the trainer puts together',
   'observability ResolvedOpenTelemetryOptions': 'made of OpenTelemetryOptions',
   'platform OutageOptions': 'given by code of this project alone',
+  'server RequestErrorOptions': 'given by code of routes alone, as the options of an Error are',
   'report WriteReportOptions': 'parts of a run, which the trainer puts together',
   'run CallOptions': 'parts of a run, which the trainer puts together',
   'run InterruptOptions': 'parts of a run, which the trainer puts together',

@@ -18,13 +18,15 @@ const packages = [
   ['observability', 'OpenTelemetry, TensorBoard, MLflow'],
   ['regression', 'Regression tests'],
   ['dashboard', 'The dashboard'],
-  ['store', 'Every store'],
+  ['server', 'The server'],
+  ['store', 'Every store, and a store at a server'],
   ['store-sqlite', 'The SQLite store'],
   ['store-postgres', 'The PostgreSQL store'],
 ] as const;
 
 /** Names interfaces that those who train an agent never give, or whose fields another interface of the page has. */
 const left = new Set([
+  'RequestErrorOptions',
   'TraceRecorderOptions',
   'ResolvedOpenTelemetryOptions',
   'MetricLogOptions',

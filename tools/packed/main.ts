@@ -62,10 +62,15 @@ async function main(): Promise<void> {
     if (options.sizes) return void (process.exitCode = installMegabytes <= most.installMegabytes ? 0 : 1);
     const trained: Trained[] = [];
     const trainingOptions = options.control === 'shuffled' ? ['--control', options.control] : [];
-    for (const framework of options.only)
-      trained.push(
-        await train(framework, { folder: join(folder, framework), registry: registry.url, trainingOptions }),
-      );
+    for (const framework of options.only) {
+      const outcome = await train(framework, {
+        folder: join(folder, framework),
+        registry: registry.url,
+        trainingOptions,
+      });
+      console.log(`  ${describe(outcome, options.control)}, after ${outcome.minutes.toFixed(1)} minutes`);
+      trained.push(outcome);
+    }
     const minutes = (Date.now() - startedAtMs) / 60_000;
     report({ trained, installMegabytes, minutes }, options);
   } finally {
@@ -147,11 +152,11 @@ function report(
   { json, control }: { json: boolean; control: string },
 ): void {
   const isControl = control === 'shuffled';
-  const rows = trained.map(({ framework, commands, minutes: spent, result, problem }) => [
-    framework,
-    String(commands),
-    spent.toFixed(1),
-    problem ?? describe(result!, isControl),
+  const rows = trained.map((one) => [
+    one.framework,
+    String(one.commands),
+    one.minutes.toFixed(1),
+    describe(one, control),
   ]);
   console.log(`\n${formatTable(['framework', 'commands', 'minutes', 'held-out reward'], rows)}`);
   const count = (isSo: (outcome: TrainingOutcome) => boolean): number =>
@@ -174,12 +179,14 @@ function report(
   process.exitCode = ok ? 0 : 1;
 }
 
-function describe(result: TrainingOutcome, isControl: boolean): string {
+function describe({ result, problem }: Trained, control: string): string {
+  if (result === undefined) return problem ?? 'no result';
   const { verdict } = result;
   if (verdict === undefined) return `no verdict after ${result.steps} steps`;
   const { baseline, candidate, gain, interval } = verdict;
   const range = `${gain.toFixed(2)} (${interval[0].toFixed(2)} to ${interval[1].toFixed(2)})`;
   const rises = isRising(result) ? 'rises' : `does not rise by ${leastGain} and surely`;
   const stays = isFlat(result) ? 'flat' : 'became better without learning from the reward';
-  return `${baseline.reward.toFixed(2)} → ${candidate.reward.toFixed(2)}, gain ${range}: ${isControl ? stays : rises}`;
+  const judged = control === 'shuffled' ? stays : rises;
+  return `${baseline.reward.toFixed(2)} → ${candidate.reward.toFixed(2)}, gain ${range}: ${judged}`;
 }

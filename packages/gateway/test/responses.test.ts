@@ -201,6 +201,48 @@ describe('POST /v1/responses', () => {
     expect(await unknown.json()).toMatchObject({ error: { param: 'input[0].id' } });
   });
 
+  it.each([false, true])('goes on from a response that the attempt got before, stream: %s', async (stream) => {
+    const { client, server, open } = await startScripted([
+      { toolCalls: [{ name: 'look', arguments: {} }] },
+      'One.',
+      'Two.',
+    ]);
+    const ask = (rest: object): Promise<OpenAI.Responses.Response> => {
+      const asked = { model: 'policy', instructions: 'Be short.', ...rest } as const;
+      return stream ? client.responses.stream(asked).finalResponse() : client.responses.create(asked);
+    };
+    const first = await ask({ input: 'Go.' });
+    const done = { type: 'function_call_output', call_id: 'call_0_0', output: '1' };
+    const second = await ask({ input: [done], previous_response_id: first.id });
+    expect(second).toMatchObject({ output_text: 'One.', previous_response_id: first.id });
+    await ask({ input: 'And?', previous_response_id: second.id });
+    const before = [
+      { role: 'system', content: 'Be short.' },
+      { role: 'user', content: 'Go.' },
+      { role: 'assistant', tool_calls: [{ id: 'call_0_0' }] },
+      { role: 'tool', content: '1' },
+    ];
+    expect(server.calls[1]?.body).toMatchObject({ messages: before });
+    expect(server.calls[2]?.body).toMatchObject({
+      messages: [...before, { role: 'assistant', content: 'One.' }, { role: 'user', content: 'And?' }],
+    });
+    const other = await open();
+    for (const [from, previous] of [
+      [other.client, first.id], // another attempt's
+      [client, first.output[0]?.id], // an item's
+    ] as const)
+      await expect(
+        from.responses.create({ model: 'policy', input: 'x', previous_response_id: previous! }),
+      ).rejects.toMatchObject({ status: 400, param: 'previous_response_id' });
+  });
+
+  it('keeps no response of who says store: false', async () => {
+    const { client } = await startScripted(['One.', 'Two.']);
+    const { id } = await client.responses.create({ model: 'policy', input: 'Go.', store: false });
+    const next = client.responses.create({ model: 'policy', input: 'x', previous_response_id: id });
+    await expect(next).rejects.toThrow(/no response that is kept for this attempt; send the whole conversation/u);
+  });
+
   it('asks for structured output in the prompt, and the official client parses it', async () => {
     const { client, server, finish } = await startScripted(() => '{"count":6}');
     const response = await client.responses.parse({

@@ -1,11 +1,11 @@
 /**
- * What the official programs read of a run that was resumed: TensorBoard's own reader, and a real MLflow server. AGENT_LIGHTNING_TRACKERS
- * names a Python that has both: `pip install tensorboard==2.20.0 mlflow==3.17.2`.
+ * What the official programs read of a run that was resumed: TensorBoard's own reader, a real MLflow server, and the client of W&B. AGENT_LIGHTNING_TRACKERS
+ * names a Python that has them: `pip install tensorboard==2.20.0 mlflow==3.17.2 wandb==0.31.0`.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, globSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,23 @@ print(json.dumps({tag: [[event.step, event.value] for event in events.Scalars(ta
     expect(JSON.parse(read.toString())).toEqual({ 'reward/mean': expected });
   });
 
+  it('hands its metrics to W&B by the program of the documents', async () => {
+    const page = await readFile(join(import.meta.dirname, '../../../docs/observability.md'), 'utf8');
+    const program = /^```py \[to_wandb\.py\]\n([^]*?)^```$/m.exec(page)![1]!;
+    const directory = join(root, 'run-a');
+    await mkdir(directory);
+    const lines = [1, 2].map((step) => JSON.stringify({ step, reward: { mean: step / 4, byKind: { easy: step } } }));
+    await writeFile(join(directory, 'metrics.jsonl'), `${lines.join('\n')}\n`);
+    const env = { ...process.env, WANDB_MODE: 'offline', WANDB_DIR: root, WANDB_SILENT: 'true' };
+    execFileSync(python, ['-c', program, directory], { cwd: root, env, stdio: 'pipe' });
+    const [file] = globSync('wandb/offline-run-*/*.wandb', { cwd: root });
+    const read = execFileSync(python, ['-c', readWandbHistory, join(root, file!)], { env, stdio: 'pipe' });
+    expect(JSON.parse(read.toString())).toEqual([
+      { _step: 1, 'reward.mean': 0.25, 'reward.byKind.easy': 1 },
+      { _step: 2, 'reward.mean': 0.5, 'reward.byKind.easy': 2 },
+    ]);
+  });
+
   // A server that has just begun can take minutes for its first answers.
   it('finds each step once in a real MLflow server', { timeout: 1_800_000 }, async () => {
     const port = await freePort();
@@ -108,6 +125,25 @@ print(json.dumps({tag: [[event.step, event.value] for event in events.Scalars(ta
     }
   });
 });
+
+/** Reads a file of the W&B client: records in the log format of LevelDB, of which it prints the history. */
+const readWandbHistory = `
+import json, struct, sys
+from wandb.proto.wandb_internal_pb2 import Record
+data, at, parts, rows = open(sys.argv[1], "rb").read(), 7, [], []
+while at + 7 <= len(data):
+    if 32768 - at % 32768 < 7:
+        at += 32768 - at % 32768
+        continue
+    length, kind = struct.unpack_from("<HB", data, at + 4)
+    parts.append(data[at + 7 : at + 7 + length])
+    at += 7 + length
+    if kind in (1, 4):
+        record, parts = Record.FromString(b"".join(parts)), []
+        if record.HasField("history"):
+            rows.append({".".join(item.nested_key) or item.key: json.loads(item.value_json) for item in record.history.item})
+wanted = lambda name: name == "_step" or name.startswith("reward")
+print(json.dumps([{name: value for name, value in row.items() if wanted(name)} for row in rows]))`;
 
 interface Found {
   readonly experiment_id: string;

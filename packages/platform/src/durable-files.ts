@@ -2,11 +2,11 @@ import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { moveIntoPlace } from './move-into-place.ts';
 
-/** Writes a file so that it is whole or as it was before, also when the machine loses power. */
-export async function writeFileAtomically(path: string, text: string): Promise<void> {
+/** Writes a file so that it is whole or as it was before, also when the machine loses power. @param mode who may read it, such as 0o600; by default as the process's umask says */
+export async function writeFileAtomically(path: string, text: string, mode?: number): Promise<void> {
   const partial = `${path}.${process.pid}.partial`;
   try {
-    await writeAndSync(partial, text);
+    await writeAndSync(partial, text, mode);
     await moveIntoPlace(partial, path);
   } catch (error) {
     await rm(partial, { force: true });
@@ -16,8 +16,12 @@ export async function writeFileAtomically(path: string, text: string): Promise<v
 }
 
 /** Writes a file, whole or piece by piece, and waits until it is on the disk. */
-export async function writeAndSync(path: string, content: string | Uint8Array | Iterable<Uint8Array>): Promise<void> {
-  const file = await open(path, 'w');
+export async function writeAndSync(
+  path: string,
+  content: string | Uint8Array | Iterable<Uint8Array>,
+  mode?: number,
+): Promise<void> {
+  const file = await open(path, 'w', mode);
   try {
     const pieces = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
     for (const piece of pieces) await file.writeFile(piece); // each goes where the one before it ended

@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Further values of the `Host` header to answer, such as the machine's name in the network. @default none */
   readonly allowedHosts?: readonly string[];
+  /** Addresses of pages, such as `https://tools.example`, whose scripts may use this server; `*` for every page. @default none */
+  readonly allowedOrigins?: readonly string[];
   /** Who may do what. @default one new key of role `admin`, which the server has as `adminKey` */
   readonly keys?: KeyRing;
   /** Lets requests without a key do everything; on the loopback only. @default false */
@@ -50,6 +52,7 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   host: true,
   port: true,
   allowedHosts: true,
+  allowedOrigins: true,
   keys: true,
   open: true,
   agentRewards: true,
@@ -88,6 +91,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     open,
     agentRewards,
     allowedHosts: options.allowedHosts ?? [],
+    allowedOrigins: options.allowedOrigins ?? [],
     keys: keys ?? new KeyRing(),
     routes: options.routes ?? [],
     maxBodyBytes: check.wholeNumber('maxBodyBytes', options.maxBodyBytes ?? 67_108_864, 1_024),

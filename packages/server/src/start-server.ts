@@ -5,6 +5,7 @@ import { check } from '@agent-lightning/core';
 import { CheckedStore, type Operations } from '@agent-lightning/store';
 import { BodyRoom } from './http/body-room.ts';
 import { Exchange } from './http/exchange.ts';
+import { allowOrigin, isForeignChange } from './http/cross-origin.ts';
 import { replyError, toRequestError } from './http/error-reply.ts';
 import { listen, type Listener } from './http/listen.ts';
 import { RequestError } from './http/request-error.ts';
@@ -16,6 +17,7 @@ import { ServerLog } from './server-log.ts';
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './server-options.ts';
 import { ApiMetrics } from './api/api-metrics.ts';
 import { healthRoute } from './api/health.ts';
+import { compatibleRoutes } from './compatible-routes.ts';
 import { keyRoutes } from './api/key-routes.ts';
 import { metricsRoute } from './api/metrics-route.ts';
 import { storeRoutes } from './api/store-routes.ts';
@@ -45,7 +47,7 @@ export class Server {
     this.adminKey = adminKey;
     this.#log = new ServerLog(options.log);
     this.#bodies = new BodyRoom(options);
-    const { agentRewards, gateway, keys, watchdogDelayMs } = options;
+    const { store, agentRewards, gateway, keys, watchdogDelayMs } = options;
     this.#watchdog = watchdogDelayMs === undefined ? undefined : new LateWatchdog(operations, watchdogDelayMs);
     const metrics = new ApiMetrics();
     this.#routes = [
@@ -58,6 +60,12 @@ export class Server {
       }),
       storeRoutes({ operations, agentRewards, instance: this.#instance, metrics }),
       keyRoutes(keys, this.#log),
+      ...compatibleRoutes({
+        store,
+        agentRewards,
+        signal: this.#draining.signal,
+        watches: watchdogDelayMs === undefined,
+      }),
       ...(gateway === undefined ? [] : [gatewayRoutes(gateway)]),
       ...options.routes,
     ];
@@ -135,6 +143,7 @@ export class Server {
     const nobody: Caller = { role: 'reader', keyId: 'none' };
     try {
       this.#checkOrigin(request);
+      if (allowOrigin(request, response, this.#options.allowedOrigins)) return;
       route = this.#find(line);
       await route.answer(
         open(route.roles === 'everyone' ? (this.#callerOf(request) ?? nobody) : this.#admit(request, route)),
@@ -197,8 +206,13 @@ export class Server {
           status: 421,
         },
       );
-    if (origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === host))
-      throw new RequestError(`pages of ${origin.slice(0, 200)} may not use this server`, { code: 'forbidden' });
+    if (isForeignChange(request, this.#options.allowedOrigins))
+      throw new RequestError(
+        `pages of ${(origin ?? '').slice(0, 200)} may not change anything here; allowedOrigins lets them`,
+        {
+          code: 'forbidden',
+        },
+      );
   }
 }
 

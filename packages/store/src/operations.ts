@@ -24,6 +24,7 @@ import {
 } from './request-checks.ts';
 import { checkReward, checkSpans, resolveSpanQuery } from './span-checks.ts';
 import { querySpans } from './span-tree.ts';
+import { isFinalAttemptStatus } from './status-graph.ts';
 import {
   addReward,
   appendSpans,
@@ -85,6 +86,16 @@ export const methodTable: TableOf<StoreMethods> = {
     ['rolloutId'],
     (rolloutId) => [checkId('rolloutId', rolloutId)],
     async (records, rolloutId) => (await records.readAttempts(rolloutId)).map((record) => record.attempt),
+  ),
+  getLease: read(
+    ['rolloutId', 'attemptId'],
+    (rolloutId, attemptId) => [checkId('rolloutId', rolloutId), checkId('attemptId', attemptId)],
+    async (records, rolloutId, attemptId) => {
+      const held = await records.readAttempt(rolloutId, attemptId);
+      return held === undefined || isFinalAttemptStatus(held.attempt.status)
+        ? undefined
+        : { rolloutId, attemptId, fencingToken: held.fencingToken };
+    },
   ),
   appendSpans: write(['lease', 'spans'], (lease, spans) => [checkLease(lease), checkSpans(spans)], appendSpans, true),
   querySpans: read(['query'], (query) => [resolveSpanQuery(query)], querySpans),

@@ -5,7 +5,7 @@ import { KeyRing, startServer, type Server, type ServerLogEntry } from '@agent-l
 import type { LightningStore } from '@agent-lightning/core';
 import { keyVariable } from '../stored/open-store.ts';
 
-/** What a server is started with. */
+/** Asks for a server: its store, where it listens, and who may do what. */
 export interface ServeRequest {
   readonly store: LightningStore;
   /** The folder that relative paths begin in. */

@@ -176,6 +176,12 @@ export interface LightningStore {
    */
   fail(lease: Lease, failure: Failure & { readonly status?: 'failed' | 'timeout' | 'cancelled' }): Promise<Rollout>;
   queryAttempts(rolloutId: string): Promise<readonly Attempt[]>;
+  /**
+   * Returns the lease of an attempt, whoever claimed it: a server writes with it what comes in under the attempt's id alone, as
+   * OpenTelemetry and other protocols have it. Undefined once the attempt is over, and for ids that are not in the store. Give it to
+   * nobody who may not write to every attempt.
+   */
+  getLease(rolloutId: string, attemptId: string): Promise<Lease | undefined>;
 
   /**
    * Appends spans in this order, all or none, and issues their sequence ids; counts as progress. A span id that the attempt

@@ -22,7 +22,20 @@ export async function readEntries(
   const spans =
     rolloutIds.length === 0 ? [] : await store.querySpans({ rolloutIds, attemptId: 'latest', kinds: ['reward'] });
   const rewards = lastRewards(spans);
-  return rollouts.map((rollout) => toEntry(rollout, rewards.get(rollout.rolloutId)));
+  const share = createSharer();
+  return rollouts.map((rollout) => toEntry(rollout, rewards.get(rollout.rolloutId), share));
+}
+
+type Sharer = <Text extends string>(text: Text) => Text;
+
+/** Makes a function that returns for equal texts the same one: rollouts of a group have most of theirs in common, and there are very many. */
+function createSharer(): Sharer {
+  const known = new Map<string, string>();
+  return <Text extends string>(text: Text): Text => {
+    const same = known.get(text);
+    if (same === undefined) known.set(text, text);
+    return (same as Text | undefined) ?? text;
+  };
 }
 
 /** Returns the reward that counts of each rollout: the last one for the rollout as a whole. */
@@ -47,7 +60,7 @@ function readRewardOf(span: Span): number | undefined {
   }
 }
 
-function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
+function toEntry(rollout: Rollout, reward: number | undefined, share: Sharer): RolloutEntry {
   const { rolloutId, groupId, mode, status, failure, attemptCount, createdAtMs, endedAtMs, input, metadata } = rollout;
   const step = stepOf(rollout);
   const kind = kindOf(input);
@@ -55,15 +68,15 @@ function toEntry(rollout: Rollout, reward: number | undefined): RolloutEntry {
   const isFailed = isFinalRolloutStatus(status) && status !== 'succeeded';
   return {
     id: rolloutId,
-    ...(groupId !== undefined && { group: groupId }),
-    mode,
-    status,
+    ...(groupId !== undefined && { group: share(groupId) }),
+    mode: share(mode),
+    status: share(status),
     ...(step !== undefined && { step }),
-    task: shortTask(input),
-    ...(kind !== undefined && { taskKind: kind }),
+    task: share(shortTask(input)),
+    ...(kind !== undefined && { taskKind: share(kind) }),
     ...(reward !== undefined && { reward }),
-    ...(isFailed && { failure: failure?.code ?? status, failureKind: kindOfFailure(rollout) }),
-    ...(typeof prompts === 'string' && { prompts }),
+    ...(isFailed && { failure: share(failure?.code ?? status), failureKind: kindOfFailure(rollout) }),
+    ...(typeof prompts === 'string' && { prompts: share(prompts) }),
     ...(typeof task === 'number' && { taskNumber: task }),
     attempts: attemptCount,
     createdAtMs,

@@ -18,7 +18,9 @@ export interface ReportContext {
 }
 
 export interface WriteReportOptions {
+  /** The state of the run after its last step. */
   readonly state: RunState;
+  /** The rollouts that the run keeps as they were trained on; the newest are written before the page. */
   readonly excerpts: StepExcerpts;
   /** The ailments of the run. @default none */
   readonly findings?: readonly ToldFinding[];

@@ -1,7 +1,7 @@
 import type { RouteSet } from '../http/route.ts';
 import { family } from './api-metrics.ts';
 
-/** What the metrics of a server are made of. */
+/** Gives the metrics of a server their figures. */
 export interface MetricParts {
   /** Returns metrics of other parts on this port, in the text format of Prometheus. */
   readonly parts: readonly (() => string)[];

@@ -18,6 +18,8 @@ export const operationRoles: Readonly<Record<OperationName, readonly Role[]>> = 
   complete: runs,
   fail: runs,
   queryAttempts: reads,
+  // It is the right to write to any attempt.
+  getLease: nobody,
   // An agent may write to the attempt of its key alone: `checkAgent`.
   appendSpans: ['trainer', 'runner', 'agent'],
   querySpans: reads,

@@ -28,8 +28,8 @@ export function errorToJson(error: unknown): Readonly<Record<string, unknown>> {
 export function replyError(exchange: Exchange, error: RequestError, route: Route | undefined): void {
   const { response, request } = exchange;
   if (response.headersSent || response.destroyed) return void response.destroy();
-  const body = route?.errorBody?.(error) ?? { error: errorToJson(error) };
-  exchange.json(body, error.status, error.headers);
+  if (route?.replyError !== undefined) route.replyError(exchange, error);
+  else exchange.json(route?.errorBody?.(error) ?? { error: errorToJson(error) }, error.status, error.headers);
   // What still comes of the body is read and dropped, or the client would see a reset before the answer.
   if (!request.complete) request.resume();
 }

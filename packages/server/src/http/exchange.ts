@@ -3,7 +3,7 @@ import type { Caller } from '../keys/caller.ts';
 import type { BodyRoom } from './body-room.ts';
 import { RequestError } from './request-error.ts';
 
-/** What an exchange is made of. */
+/** Gives an exchange its parts. */
 export interface ExchangeParts {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;

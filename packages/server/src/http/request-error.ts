@@ -2,10 +2,14 @@ import { LightningError, StoreError, type LightningErrorCode } from '@agent-ligh
 
 type LightningErrorOptions = ConstructorParameters<typeof LightningError>[1];
 
+/** Says what a refusal answers. */
 export interface RequestErrorOptions extends LightningErrorOptions {
   /** The HTTP status. @default by code */
   readonly status?: number;
+  /** Further headers of the answer. @default none */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What is wrong with each field, for protocols that say it so. */
+  readonly detail?: unknown;
 }
 
 const statuses: Readonly<Partial<Record<LightningErrorCode, number>>> = {
@@ -36,11 +40,13 @@ const statuses: Readonly<Partial<Record<LightningErrorCode, number>>> = {
 export class RequestError extends StoreError {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  readonly detail: unknown;
 
   constructor(message: string, options: RequestErrorOptions) {
     super(message, options);
     this.status = options.status ?? statuses[options.code] ?? 500;
     this.headers = options.headers ?? {};
+    this.detail = options.detail;
   }
 }
 

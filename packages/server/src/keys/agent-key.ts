@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Lease } from '@agent-lightning/core';
 
-/** What an agent's key says: the attempt that it may write to, and until when. */
+/** Says which attempt the key of an agent may write to, and until when. */
 export interface AgentGrant {
   readonly lease: Lease;
   readonly expiresAtMs: number;

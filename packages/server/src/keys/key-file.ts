@@ -1,6 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { chmod } from 'node:fs/promises';
 import { ConfigurationError } from '@agent-lightning/core';
 import { writeFileAtomically } from '@agent-lightning/platform';
 import { roles, type Role } from './caller.ts';
@@ -55,8 +54,7 @@ export function readKeyFile(path: string): KeyFile {
 
 /** Writes a key file, whole or not at all, readable by its owner alone. */
 export async function writeKeyFile(path: string, content: KeyFile): Promise<void> {
-  await writeFileAtomically(path, `${JSON.stringify(content, undefined, 2)}\n`);
-  await chmod(path, 0o600);
+  await writeFileAtomically(path, `${JSON.stringify(content, undefined, 2)}\n`, 0o600);
 }
 
 function isRecord(value: unknown): value is KeyRecord {

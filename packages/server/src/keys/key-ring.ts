@@ -7,7 +7,7 @@ import { checkKey, hashKey, keyIdOf, mintKey } from './key-text.ts';
 export interface KeyRingOptions {
   /** The file that keeps the hashes of the keys; it is made when the first key is added. Another process may change it at any time. @default none: keys live as long as this object */
   readonly file?: string;
-  /** @default Date.now */
+  /** Returns the time, in milliseconds since the epoch, by which keys expire. @default Date.now */
   readonly now?: () => number;
 }
 

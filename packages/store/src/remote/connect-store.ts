@@ -31,7 +31,7 @@ export class RemoteStore extends CheckedStore {
     // The watchdog runs where the data is.
     super(operations, { watchdogIntervalMs: 0 });
     this.#operations = operations;
-    this.url = `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/u, '')}`;
+    this.url = url.href.replace(/\/+$/u, '');
   }
 
   /** Reads all that is stored there and returns what is wrong with it; takes a key of role `admin`. */
@@ -56,6 +56,8 @@ export function connectStore(options: RemoteStoreOptions): RemoteStore {
   const key = options.key ?? (decodeURIComponent(url.password || url.username) || undefined);
   url.username = '';
   url.password = '';
+  url.search = '';
+  url.hash = '';
   const outageMs = check.timerMs('outageMs', options.outageMs ?? 20_000, 0);
   const outbox = options.outbox === undefined ? undefined : openOutbox(options.outbox);
   return new RemoteStore(url, new RemoteOperations({ url, key, outageMs, outbox }));

@@ -35,7 +35,7 @@ export class HttpConnection {
     return new Promise((resolve, reject) => {
       const fail = (cause: unknown): void => reject(this.#away(cause));
       const request = send(
-        new URL(`${this.#url.pathname.replace(/\/+$/u, '')}${path}`, this.#url),
+        new URL(`${this.#url.href.replace(/\/+$/u, '')}${path}`),
         {
           method: 'POST',
           agent: this.#agent,

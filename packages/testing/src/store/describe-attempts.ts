@@ -35,6 +35,16 @@ export function describeAttempts(open: OpenStore): void {
       expect(await store.claim({ workerId: 'w' })).toEqual([]);
     });
 
+    testStore('gives the lease of a live attempt, and none once it is over', open, async ({ store }) => {
+      const { lease } = await start(store, 'a');
+      expect(await store.getLease('a', lease.attemptId)).toEqual(lease);
+      expect(await store.getLease('a', 'nobody')).toBeUndefined();
+      expect(await store.getLease('b', lease.attemptId)).toBeUndefined();
+      await store.complete(lease);
+      expect(await store.getLease('a', lease.attemptId)).toBeUndefined();
+      await expectError(store.getLease('', lease.attemptId), 'store-invalid', /rolloutId/);
+    });
+
     testStore('fails for good when the retry policy does not cover the end', open, async ({ store, now }) => {
       const { lease } = await start(store, 'a');
       const failed = await store.fail(lease, failure);

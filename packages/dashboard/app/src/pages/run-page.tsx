@@ -25,7 +25,7 @@ import { Link, navigate, pageOf } from '../router.tsx';
 /** Shows how a run goes: its main figures, the learning curve, who waits for whom, failures, and every metric. */
 export function RunPage({ details }: { readonly details: RunDetails }): JSX.Element {
   const metrics = useMetrics(details, changes.run.value);
-  const { data: examples = noExamples } = useResource<RunExamples>(
+  const { data: read, error: unread } = useResource<RunExamples>(
     details.hasStore ? pageOf(['api', 'runs', details.id, 'examples']) : undefined,
     changes.run.value,
   );
@@ -33,10 +33,14 @@ export function RunPage({ details }: { readonly details: RunDetails }): JSX.Elem
     ? (first: number, last: number): void =>
         navigate(pageOf(['runs', details.id, 'rollouts'], { steps: first === last ? first : `${first}-${last}` }))
     : undefined;
+  const examples = read ?? noExamples;
+  const isReading = details.hasStore && read === undefined && unread === undefined;
   // Of a run that did not end well, the failures are what is looked for first.
   const isBad =
     details.state === 'stopped' || (details.state === 'ended' && !hasEndedWell(details)) || metrics?.length === 0;
-  const failures = <Failures details={details} metrics={metrics ?? []} failures={examples.failures} />;
+  const failures = (
+    <Failures details={details} metrics={metrics ?? []} failures={examples.failures} isReading={isReading} />
+  );
   if (details.state === 'store') return <StoreOverview details={details} />;
   return (
     <>
@@ -190,12 +194,14 @@ function Figures({
       <Figure name="reward of the newest step" to={to({ steps, mode: 'train' })}>
         {formatNumber(last?.reward.mean)}
       </Figure>
-      <Figure
-        name="held-out reward, before → last"
-        to={validated === undefined ? undefined : to({ steps: validated.step, mode: 'val' })}
-      >
-        {formatNumber(details.validationBefore?.reward)} → {formatNumber(validated?.validation?.reward)}
-      </Figure>
+      {validated === undefined && details.validationBefore === undefined ? undefined : (
+        <Figure
+          name="held-out reward, before → last"
+          to={validated === undefined ? undefined : to({ steps: validated.step, mode: 'val' })}
+        >
+          {formatNumber(details.validationBefore?.reward)} → {formatNumber(validated?.validation?.reward)}
+        </Figure>
+      )}
       {verdict === undefined ? undefined : (
         <Figure name={`verdict, gain of step ${verdict.step} (95 %)`} to={to({ mode: 'test' })}>
           {verdict.answer}{' '}

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import type { RunDetails, RunExamples } from '../../../src/api.ts';
 import { countOf, formatCount, formatShare } from '../format.ts';
 import { Link, pageOf } from '../router.tsx';
+import { Waiting } from './messages.tsx';
 import { ToldTable } from './told.tsx';
 
 const kinds = [
@@ -15,10 +16,12 @@ interface Props {
   readonly details: RunDetails;
   readonly metrics: readonly StepMetrics[];
   readonly failures: RunExamples['failures'];
+  /** True while the failures are not known yet. */
+  readonly isReading: boolean;
 }
 
 /** Counts the failed training rollouts of a run by who caused them and by code, and shows some of each with what the model said. */
-export function Failures({ details, metrics, failures }: Props): JSX.Element | undefined {
+export function Failures({ details, metrics, failures, isReading }: Props): JSX.Element | undefined {
   const rollouts = metrics.reduce((sum, line) => sum + line.rollouts, 0);
   const byCode = countByCode(metrics);
   if (byCode.size === 0 && failures.length === 0)
@@ -39,6 +42,7 @@ export function Failures({ details, metrics, failures }: Props): JSX.Element | u
           <Codes details={details} byCode={byCode} rollouts={rollouts} />
         </div>
       )}
+      {isReading ? <Waiting /> : undefined}
       {failures.map(({ code, kind, count, items }, index) => (
         <details class="section" key={`${kind} ${code}`} open={index === 0}>
           <summary>

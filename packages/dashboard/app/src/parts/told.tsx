@@ -13,10 +13,11 @@ export function LastStep({ details, examples }: Props): JSX.Element | undefined 
   const { lastStep } = examples;
   if (lastStep === undefined) return undefined;
   const { step, total, items } = lastStep;
+  const isSaid = items.some(({ said }) => said !== undefined);
   return (
     <section class="card">
       <div class="head">
-        <h2>What the model said in step {step}</h2>
+        <h2>{isSaid ? `What the model said in step ${step}` : `Rollouts of step ${step}`}</h2>
         <Link to={pageOf(['runs', details.id, 'rollouts'], { steps: step, mode: 'train' })}>
           {total === items.length ? countOf(total, 'rollout') : `all ${countOf(total, 'rollout')}`}
         </Link>
@@ -132,7 +133,7 @@ export function ToldTable({
               {failure === undefined ? `reward ${formatNumber(reward)}` : `✕ ${failure}`}
             </span>
           </p>
-          <pre class="said">{said ?? 'No call was written down.'}</pre>
+          {said === undefined && isBrief ? undefined : <pre class="said">{said ?? 'No call was written down.'}</pre>}
           {message === undefined || isBrief ? undefined : <p class="failure">{message}</p>}
         </li>
       ))}

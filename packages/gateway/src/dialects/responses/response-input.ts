@@ -5,6 +5,8 @@ import { ChatTurns, contentOf, type ChatPart } from '../chat/chat-turns.ts';
 import type { KeptItems } from '../dialect.ts';
 import { readCarriedReasoning } from './carried-reasoning.ts';
 import { itemSize, mostItemCharacters } from './item-size.ts';
+import { present } from '../../request/request-fields.ts';
+import { earlierItems } from './kept-responses.ts';
 import { listAt, objectAt, rejectUnknown, textAt, untranslatable } from '../untranslatable.ts';
 
 const callFields: ReadonlySet<string> = new Set(['type', 'id', 'call_id', 'name', 'arguments', 'status']);
@@ -102,7 +104,8 @@ function addItem(turns: ChatTurns, item: JsonObject, path: string): void {
 /** Returns the item of an earlier reply that a reference names. */
 function findItem(reference: JsonObject, kept: KeptItems, path: string): JsonObject {
   const found = kept.get(textAt(reference, 'id', path));
-  if (found === undefined) throw invalidField(`${path}.id`, 'is no item that this attempt got; send the item itself');
+  if (found === undefined || found['type'] === 'response')
+    throw invalidField(`${path}.id`, 'is no item that this attempt got; send the item itself');
   return found;
 }
 
@@ -123,11 +126,21 @@ function resolveItems(input: readonly unknown[], kept: KeptItems): readonly Json
   });
 }
 
-/** Maps the input of a Responses request onto chat messages. @throws {ReplyError} `request-invalid`, naming the item */
-export function mapInput(input: unknown, kept: KeptItems): readonly ChatMessage[] {
-  if (typeof input === 'string') return [{ role: 'user', content: input }];
+function ownItems(body: JsonObject, kept: KeptItems): readonly JsonObject[] {
+  const input = present(body, 'input');
+  return typeof input === 'string' ? [{ role: 'user', content: input }] : resolveItems(listAt(input, 'input'), kept);
+}
+
+/** Returns the items of a request's conversation: those up to the response that it names, and its own. @throws {ReplyError} `request-invalid` */
+export function conversationOf(body: JsonObject, kept: KeptItems): readonly JsonObject[] {
+  return [...earlierItems(present(body, 'previous_response_id'), kept), ...ownItems(body, kept)];
+}
+
+/** Maps the conversation of a Responses request onto chat messages. @throws {ReplyError} `request-invalid`, naming the item */
+export function mapInput(body: JsonObject, kept: KeptItems): readonly ChatMessage[] {
   const turns = new ChatTurns();
-  for (const [index, item] of resolveItems(listAt(input, 'input'), kept).entries())
-    addItem(turns, item, `input[${index}]`);
+  for (const item of earlierItems(present(body, 'previous_response_id'), kept))
+    addItem(turns, item, 'previous_response_id');
+  for (const [index, item] of ownItems(body, kept).entries()) addItem(turns, item, `input[${index}]`);
   return turns.toMessages();
 }

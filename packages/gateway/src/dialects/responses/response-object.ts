@@ -88,7 +88,7 @@ function echoOf(request: JsonObject): JsonObject {
     max_output_tokens: echo('max_output_tokens', null),
     metadata: echo('metadata', {}),
     parallel_tool_calls: echo('parallel_tool_calls', true),
-    previous_response_id: null,
+    previous_response_id: echo('previous_response_id', null),
     reasoning: { effort: reasoning['effort'] ?? null, summary: reasoning['summary'] ?? null },
     store: false,
     temperature: echo('temperature', null),

@@ -35,6 +35,7 @@ const shared = [
 const known: ReadonlySet<string> = new Set([
   ...shared,
   'input',
+  'previous_response_id',
   'instructions',
   'max_output_tokens',
   'text',
@@ -127,7 +128,7 @@ export function mapResponseRequest(body: JsonObject, kept: KeptItems): ModelRequ
     ),
     messages: [
       ...(instructions === undefined ? [] : [{ role: 'system', content: instructions }]),
-      ...mapInput(present(body, 'input'), kept),
+      ...mapInput(body, kept),
     ],
     ...(limit === undefined ? {} : { max_tokens: limit }),
     ...(tools.length === 0 ? {} : { tools }),

@@ -58,7 +58,7 @@ function itemOf(item: OpenItem, status: string, request: JsonObject): OutputItem
 /** Translates chunks of a chat reply into the events of a streamed response. */
 export class ResponseStream {
   readonly #request: JsonObject;
-  readonly #onOutput: (items: readonly OutputItem[]) => void;
+  readonly #onOutput: (items: readonly OutputItem[], responseId: unknown) => void;
   readonly #done: OutputItem[] = [];
   readonly #order = new ToolCallOrder();
   #events: DialectEvent[] = [];
@@ -70,8 +70,8 @@ export class ResponseStream {
   #finishReason: string | undefined;
   #usage: ChatUsage | undefined;
 
-  /** Creates the translation of one stream. @param onOutput called with all items once they are whole */
-  constructor(request: JsonObject, onOutput: (items: readonly OutputItem[]) => void) {
+  /** Creates the translation of one stream. @param onOutput called with all items once they are whole, and the id of the response */
+  constructor(request: JsonObject, onOutput: (items: readonly OutputItem[], responseId: unknown) => void) {
     this.#request = request;
     this.#onOutput = onOutput;
   }
@@ -94,7 +94,7 @@ export class ResponseStream {
     const status = statusOf(this.#finishReason);
     if (!this.#isAnswered) this.#openItem('text', undefined);
     this.#close(String(status['status']));
-    this.#onOutput(this.#done);
+    this.#onOutput(this.#done, this.#head?.['id']);
     const type = `response.${String(status['status'])}`;
     this.#emit(type, {
       response: { ...this.#head, ...status, output: this.#done, usage: usageOf(this.#usage) },

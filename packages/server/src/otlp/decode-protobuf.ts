@@ -1,0 +1,249 @@
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { RequestError } from '../http/request-error.ts';
+import {
+  deepestValue,
+  statusCodes,
+  type AnyAttributes,
+  type AnyValue,
+  type ExportedEvent,
+  type ExportedGroup,
+  type ExportedLink,
+  type ExportedResource,
+  type ExportedSpan,
+} from './trace-export.ts';
+
+/** Reads one field of a message, and returns false for one that it does not know, which is skipped. */
+type ReadField = (field: number, type: WireType) => boolean;
+
+type Entry = readonly [string, AnyValue];
+
+/** The most parts of one export; a span counts for 20. Empty parts are two bytes each, and a hundred when they are read. */
+const mostParts = 500_000;
+
+/** Counts the parts that it reads, so that a small body does not become a large object. */
+class ExportReader extends BinaryReader {
+  #left: number = mostParts;
+
+  count(parts: number): void {
+    this.#left -= parts;
+    if (this.#left < 0)
+      throw new RequestError(`the export has more than ${mostParts} spans, attributes and values; send less at once`, {
+        code: 'request-too-large',
+      });
+  }
+}
+
+/**
+ * Reads an `ExportTraceServiceRequest`. The fields are those of opentelemetry-proto 1.x, which never change their numbers; unknown ones are skipped.
+ * @throws {RequestError} `request-invalid` for bytes that are no such message
+ */
+export function decodeProtobuf(bytes: Uint8Array): readonly ExportedGroup[] {
+  const reader = new ExportReader(bytes);
+  const groups: ExportedGroup[] = [];
+  try {
+    readMessage(reader, bytes.length, (field, type) => {
+      if (field !== 1 || type !== WireType.LengthDelimited) return false;
+      groups.push(readGroup(reader));
+      return true;
+    });
+  } catch (cause) {
+    if (cause instanceof RequestError) throw cause;
+    throw new RequestError(
+      `the request body is no ExportTraceServiceRequest of protobuf: ${(cause as Error).message.slice(0, 200)}`,
+      { code: 'request-invalid', cause },
+    );
+  }
+  return groups;
+}
+
+/** Reads fields up to `end`. */
+function readMessage(reader: ExportReader, end: number, readField: ReadField): void {
+  while (reader.pos < end) {
+    const [field, type] = reader.tag();
+    if (!readField(field, type)) reader.skip(type, field);
+    if (reader.pos > end) throw new RangeError('a field is longer than its message');
+  }
+}
+
+/** Reads the length of an embedded message and then its fields. */
+function readEmbedded(reader: ExportReader, readField: ReadField): void {
+  reader.count(1);
+  const end = reader.uint32() + reader.pos;
+  if (end > reader.len) throw new RangeError('premature end');
+  readMessage(reader, end, readField);
+}
+
+function readGroup(reader: ExportReader): ExportedGroup {
+  let attributes: AnyAttributes = {};
+  let schemaUrl = '';
+  const spans: ExportedSpan[] = [];
+  readEmbedded(reader, (field, type) => {
+    if (type !== WireType.LengthDelimited) return false;
+    if (field === 1) attributes = readResource(reader);
+    else if (field === 2) readScope(reader, spans);
+    else if (field === 3) schemaUrl = reader.string();
+    else return false;
+    return true;
+  });
+  const resource: ExportedResource = { attributes, schemaUrl };
+  return { resource, spans };
+}
+
+function readResource(reader: ExportReader): AnyAttributes {
+  const entries: Entry[] = [];
+  readEmbedded(reader, (field, type) => {
+    if (field !== 1 || type !== WireType.LengthDelimited) return false;
+    entries.push(readEntry(reader));
+    return true;
+  });
+  return Object.fromEntries(entries);
+}
+
+function readScope(reader: ExportReader, spans: ExportedSpan[]): void {
+  readEmbedded(reader, (field, type) => {
+    if (field !== 2 || type !== WireType.LengthDelimited) return false;
+    spans.push(readSpan(reader));
+    return true;
+  });
+}
+
+function readSpan(reader: ExportReader): ExportedSpan {
+  reader.count(20);
+  const span = {
+    traceId: '',
+    spanId: '',
+    parentSpanId: '',
+    name: '',
+    startTimeMs: undefined as number | undefined,
+    endTimeMs: undefined as number | undefined,
+    statusCode: 'unset' as ExportedSpan['statusCode'],
+    statusMessage: '',
+  };
+  const attributes: Entry[] = [];
+  const events: ExportedEvent[] = [];
+  const links: ExportedLink[] = [];
+  readEmbedded(reader, (field, type) => {
+    if (type === WireType.Bit64) {
+      if (field === 7) span.startTimeMs = readMoment(reader);
+      else if (field === 8) span.endTimeMs = readMoment(reader);
+      else return false;
+      return true;
+    }
+    if (type !== WireType.LengthDelimited) return false;
+    if (field === 1) span.traceId = readHex(reader);
+    else if (field === 2) span.spanId = readHex(reader);
+    else if (field === 4) span.parentSpanId = readHex(reader);
+    else if (field === 5) span.name = reader.string();
+    else if (field === 9) attributes.push(readEntry(reader));
+    else if (field === 11) events.push(readEvent(reader));
+    else if (field === 13) links.push(readLink(reader));
+    else if (field === 15) Object.assign(span, readStatus(reader));
+    else return false;
+    return true;
+  });
+  return { ...span, attributes: Object.fromEntries(attributes), events, links };
+}
+
+function readEvent(reader: ExportReader): ExportedEvent {
+  let timeMs: number | undefined;
+  let name = '';
+  const attributes: Entry[] = [];
+  readEmbedded(reader, (field, type) => {
+    if (field === 1 && type === WireType.Bit64) timeMs = readMoment(reader);
+    else if (field === 2 && type === WireType.LengthDelimited) name = reader.string();
+    else if (field === 3 && type === WireType.LengthDelimited) attributes.push(readEntry(reader));
+    else return false;
+    return true;
+  });
+  return { name, timeMs, attributes: Object.fromEntries(attributes) };
+}
+
+function readLink(reader: ExportReader): ExportedLink {
+  let traceId = '';
+  let spanId = '';
+  const attributes: Entry[] = [];
+  readEmbedded(reader, (field, type) => {
+    if (type !== WireType.LengthDelimited) return false;
+    if (field === 1) traceId = readHex(reader);
+    else if (field === 2) spanId = readHex(reader);
+    else if (field === 4) attributes.push(readEntry(reader));
+    else return false;
+    return true;
+  });
+  return { traceId, spanId, attributes: Object.fromEntries(attributes) };
+}
+
+function readStatus(reader: ExportReader): Pick<ExportedSpan, 'statusCode' | 'statusMessage'> {
+  let statusMessage = '';
+  let statusCode: ExportedSpan['statusCode'] = 'unset';
+  readEmbedded(reader, (field, type) => {
+    if (field === 2 && type === WireType.LengthDelimited) statusMessage = reader.string();
+    else if (field === 3 && type === WireType.Varint) statusCode = statusCodes[reader.int32()] ?? 'unset';
+    else return false;
+    return true;
+  });
+  return { statusCode, statusMessage };
+}
+
+function readEntry(reader: ExportReader, depth = 0): Entry {
+  let key = '';
+  let value: AnyValue = null;
+  readEmbedded(reader, (field, type) => {
+    if (type !== WireType.LengthDelimited) return false;
+    if (field === 1) key = reader.string();
+    else if (field === 2) value = readValue(reader, depth);
+    else return false;
+    return true;
+  });
+  return [key, value];
+}
+
+function readValue(reader: ExportReader, depth: number): AnyValue {
+  if (depth > deepestValue)
+    throw new RequestError(`an attribute is nested more than ${deepestValue} levels deep`, { code: 'request-invalid' });
+  let value: AnyValue = null;
+  readEmbedded(reader, (field, type) => {
+    if (field === 1 && type === WireType.LengthDelimited) value = reader.string();
+    else if (field === 2 && type === WireType.Varint) value = reader.bool();
+    else if (field === 3 && type === WireType.Varint) value = Number(reader.int64());
+    else if (field === 4 && type === WireType.Bit64) value = reader.double();
+    else if (field === 5 && type === WireType.LengthDelimited) value = readList(reader, depth + 1);
+    else if (field === 6 && type === WireType.LengthDelimited) value = readObject(reader, depth + 1);
+    else if (field === 7 && type === WireType.LengthDelimited) value = readHex(reader);
+    else return false;
+    return true;
+  });
+  return value;
+}
+
+function readList(reader: ExportReader, depth: number): readonly AnyValue[] {
+  const values: AnyValue[] = [];
+  readEmbedded(reader, (field, type) => {
+    if (field !== 1 || type !== WireType.LengthDelimited) return false;
+    values.push(readValue(reader, depth));
+    return true;
+  });
+  return values;
+}
+
+function readObject(reader: ExportReader, depth: number): AnyAttributes {
+  const entries: Entry[] = [];
+  readEmbedded(reader, (field, type) => {
+    if (field !== 1 || type !== WireType.LengthDelimited) return false;
+    entries.push(readEntry(reader, depth));
+    return true;
+  });
+  return Object.fromEntries(entries);
+}
+
+function readHex(reader: ExportReader): string {
+  const bytes = reader.bytes();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
+}
+
+/** Reads nanoseconds since the epoch, a fixed64 in two halves, and returns milliseconds; undefined for 0, which says that there is none. */
+function readMoment(reader: ExportReader): number | undefined {
+  const low = reader.fixed32();
+  const high = reader.fixed32();
+  return low === 0 && high === 0 ? undefined : (high * 4_294_967_296 + low) / 1e6;
+}

@@ -1,0 +1,51 @@
+import type { JsonValue } from '@agent-lightning/core';
+import type { AnyAttributes, AnyValue } from './trace-export.ts';
+
+/** The most messages or tool calls of one list that was flattened into attributes. */
+const mostItems = 10_000;
+
+/**
+ * Returns the value that dotted attributes below `prefix` hold, such as `gen_ai.prompt.0.role`: an object whose keys are "0" to "n-1" is
+ * a list. Undefined when there is none.
+ */
+export function unflatten(attributes: AnyAttributes, prefix: string): JsonValue | undefined {
+  const root = new Map<string, unknown>();
+  for (const [name, value] of Object.entries(attributes)) {
+    if (!name.startsWith(`${prefix}.`) || value === null) continue;
+    const path = name.slice(prefix.length + 1).split('.');
+    if (path.length > 16) continue;
+    put(root, path, value);
+  }
+  return root.size === 0 ? undefined : (toValue(root) as JsonValue);
+}
+
+function put(into: Map<string, unknown>, path: readonly string[], value: AnyValue): void {
+  let at = into;
+  for (const [index, key] of path.entries()) {
+    if (index === path.length - 1) at.set(key, value);
+    else {
+      const next = at.get(key);
+      const below = next instanceof Map ? (next as Map<string, unknown>) : new Map<string, unknown>();
+      at.set(key, below);
+      at = below;
+    }
+  }
+}
+
+function toValue(value: unknown): unknown {
+  if (!(value instanceof Map)) return value;
+  const entries = [...(value as Map<string, unknown>)].map(([key, item]): [string, unknown] => [key, toValue(item)]);
+  const isList =
+    entries.length <= mostItems && entries.every(([key]) => /^\d{1,5}$/u.test(key) && Number(key) < entries.length);
+  if (!isList) return Object.fromEntries(entries);
+  return entries.toSorted(([a], [b]) => Number(a) - Number(b)).map(([, item]) => item);
+}
+
+/** Returns the text of an attribute; undefined where it is none or empty. */
+export function textAt(attributes: AnyAttributes, ...names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const value = attributes[name];
+    if (typeof value === 'string' && value !== '') return value;
+  }
+  return undefined;
+}
