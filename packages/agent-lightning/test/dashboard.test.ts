@@ -35,6 +35,15 @@ it('serves runs, one run, or a store until it is interrupted', async () => {
   }
 });
 
+it('serves run directories with the store that has their rollouts', async () => {
+  const end = await dashboard('runs', '--store', 'alone.sqlite');
+  expect(end.exitCode, end.complaints).toBe(0);
+  expect(await dashboard('alone.sqlite', '--store', 'alone.sqlite')).toMatchObject({
+    exitCode: 1,
+    complaints: expect.stringContaining('--store goes with a run directory'),
+  });
+});
+
 it('says what is wrong with a place, and with a port', async () => {
   const missing = await dashboard('nowhere');
   expect(missing.json()).toMatchObject({

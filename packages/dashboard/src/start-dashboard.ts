@@ -10,6 +10,11 @@ export interface DashboardOptions {
    * caller closes a store of its own.
    */
   readonly source: string | { readonly store: LightningStore; readonly title: string };
+  /**
+   * The store of runs that keep their rollouts elsewhere, as in PostgreSQL: where a run directory has no `store.sqlite`, they are read
+   * there, by the id of the run. The caller closes it. For a source that is a directory. @default none
+   */
+  readonly store?: LightningStore;
   /** Chooses the port on the loopback, 0 for any free one. @default 0 */
   readonly port?: number;
   /**
@@ -33,12 +38,12 @@ export interface Dashboard {
  * @throws {ConfigurationError} `option-invalid` for a source that is not there, and a port that is taken
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
-  check.knownOptions('startDashboard', options, { source: true, port: true, adminKey: true });
+  check.knownOptions('startDashboard', options, { source: true, store: true, port: true, adminKey: true });
   const { source, port = 0 } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw check.optionInvalid('port', port, 'a whole number from 0 to 65535');
   const adminKey = checkAdminKey(options.adminKey);
-  const shelf = openShelf(source);
+  const shelf = openShelf(source, options.store);
   try {
     const listening = await serve(shelf, port, adminKey);
     return {
@@ -54,7 +59,13 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   }
 }
 
-function openShelf(source: DashboardOptions['source']): RunShelf {
-  if (typeof source === 'string') return new DirectoryShelf(findRunPlace(source));
+function openShelf(source: DashboardOptions['source'], store: LightningStore | undefined): RunShelf {
+  if (typeof source === 'string') return new DirectoryShelf(findRunPlace(source), store);
+  if (store !== undefined)
+    throw check.optionInvalid(
+      'store',
+      source.title,
+      'a store beside a source that is a directory, and not beside another store',
+    );
   return new StoreShelf(source.store, source.title);
 }

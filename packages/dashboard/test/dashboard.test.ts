@@ -214,6 +214,27 @@ describe('the rollouts', () => {
     expect(await rewards()).toEqual([0.25]);
   });
 
+  it('are read from a store elsewhere, by the id of the run, where the run keeps them there', async () => {
+    const directory = await makeRun(await createFolder(), 'a', steps);
+    await rm(join(directory, 'store.sqlite'));
+    const store = new MemoryStore({ watchdogIntervalMs: 0 });
+    for (const [index, rewards] of steps.entries()) await runStep(store, index + 1, rewards);
+    await store.enqueue([{ rolloutId: 'another', runId: 'other', queue: 'other', input: 1 }]);
+    const dashboard = await startDashboard({ source: directory, store });
+    open.push(dashboard);
+    expect(await ask(dashboard.url, '/api/runs/a')).toMatchObject({ hasStore: true, steps: 2 });
+    expect(await ask(dashboard.url, '/api/runs/a/rollouts')).toMatchObject({ total: 12 });
+    await runStep(store, 3, [[1]]);
+    await store.cancel('another');
+    let total = 12;
+    while (total < 13) ({ total } = await ask<RolloutPage>(dashboard.url, '/api/runs/a/rollouts'));
+    expect(await ask(dashboard.url, '/api/runs/a/rollouts?text=another')).toMatchObject({ total: 0 });
+    await open.pop()!.close();
+    expect(await store.statistics()).toMatchObject({ rollouts: { cancelled: 1 } }); // its opener closes it
+    await store.close();
+    await expect(startDashboard({ source: { store, title: 'memory' }, store })).rejects.toThrow(/beside another store/);
+  });
+
   it('show late rewards of a store alone, which has no steps, without being opened again', async () => {
     const store = new MemoryStore({ watchdogIntervalMs: 0 });
     await runStep(store, 1, [[1, 0]]);

@@ -96,7 +96,7 @@ function RunPages({ details }: { readonly details: RunDetails }): JSX.Element {
 }
 
 function noStore({ directory }: RunDetails): string {
-  return `${directory} has no store.sqlite: the run keeps its rollouts in a store of its own. Name that store instead: agent-lightning dashboard postgres://…`;
+  return `${directory} has no store.sqlite: the run keeps its rollouts in a store of its own. Name it, too: agent-lightning dashboard ${directory} --store postgres://…`;
 }
 
 function Header({ run, details }: { readonly run?: string; readonly details?: RunDetails | undefined }): JSX.Element {
@@ -105,8 +105,10 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
   const alerts = details?.findings.length ?? 0;
   const tabs = useRef<HTMLElement>(null);
   useEffect(() => {
-    // On a narrow screen, the tab of the page that is shown may be beyond the edge.
-    tabs.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    // On a narrow screen, the tab of the page that is shown may be beyond the edge. `scrollIntoView` would let Tab begin there.
+    const current = tabs.current?.querySelector<HTMLElement>('[aria-current]');
+    if (current && tabs.current)
+      tabs.current.scrollLeft = Math.max(0, current.offsetLeft + current.offsetWidth - tabs.current.clientWidth);
   }, [page]);
   const pages: readonly (readonly [page: string, name: string])[] = [
     ['', 'Overview'],

@@ -19,6 +19,7 @@ let opened = 0;
  */
 export class RolloutIndex {
   readonly #store: LightningStore;
+  readonly #ofRun: { readonly runId?: string };
   readonly #closing = new AbortController();
   /** Rollouts that were there at the start, newest first. */
   readonly #older: RolloutEntry[] = [];
@@ -44,9 +45,13 @@ export class RolloutIndex {
   #isLooking = false;
   readonly #work: Promise<unknown>;
 
-  /** @param finishedStep the newest step that was finished before */
-  constructor(store: LightningStore, finishedStep: number = 0) {
+  /**
+   * @param finishedStep the newest step that was finished before
+   * @param runId the run whose rollouts are kept; undefined for all of the store's
+   */
+  constructor(store: LightningStore, finishedStep: number = 0, runId?: string) {
     this.#store = store;
+    this.#ofRun = runId === undefined ? {} : { runId };
     this.#finishedStep = finishedStep;
     this.#work = Promise.all([this.#follow(), this.#readAll()].map((work) => this.#keepFailure(work)));
   }
@@ -163,6 +168,7 @@ export class RolloutIndex {
     asked.catch(() => undefined); // it is awaited below
     do {
       const page = await this.#store.queryRollouts({
+        ...this.#ofRun,
         order: 'desc',
         limit: cursor === undefined ? firstPageSize : pageSize,
         ...(cursor !== undefined && { cursor }),
@@ -199,7 +205,7 @@ export class RolloutIndex {
     const rolloutIds = [...this.#changed];
     this.#changed.clear();
     for (let first = 0; first < rolloutIds.length && !this.#closing.signal.aborted; first += pageSize) {
-      const query = { rolloutIds: rolloutIds.slice(first, first + pageSize), limit: pageSize };
+      const query = { ...this.#ofRun, rolloutIds: rolloutIds.slice(first, first + pageSize), limit: pageSize };
       const rollouts: readonly Rollout[] = (await this.#store.queryRollouts(query)).items;
       for (const entry of await readEntries(this.#store, rollouts)) this.#put(entry);
     }

@@ -33,11 +33,14 @@ export class RunFiles {
   /** The notes of the run's readers. */
   readonly notes: NotesFile;
   #metrics: readonly StepMetrics[] = [];
+  readonly #hasOtherStore: boolean;
   #metricsMark = '';
   #unreadLines = 0;
 
-  constructor(directory: string) {
+  /** @param hasOtherStore true where a store elsewhere has its rollouts */
+  constructor(directory: string, hasOtherStore: boolean = false) {
     this.directory = directory;
+    this.#hasOtherStore = hasOtherStore;
     this.notes = new NotesFile(directory);
   }
 
@@ -133,7 +136,7 @@ export class RunFiles {
   }
 
   hasStore(): boolean {
-    return existsSync(this.storePath);
+    return this.#hasOtherStore || existsSync(this.storePath);
   }
 
   /** Reads a file with an object in it; undefined where it holds anything else. */

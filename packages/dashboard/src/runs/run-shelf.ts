@@ -12,6 +12,8 @@ import { RunFiles } from './run-files.ts';
 export interface OpenRollouts {
   readonly store: LightningStore;
   readonly index: RolloutIndex;
+  /** True for a store that its opener closes. */
+  readonly isShared?: boolean;
 }
 
 /** A source of runs: run directories, or one store alone. */
@@ -47,11 +49,14 @@ interface OpenEntry {
 export class DirectoryShelf implements RunShelf {
   readonly title: string;
   readonly #place: RunPlace;
+  readonly #otherStore: LightningStore | undefined;
   readonly #files: Map<string, RunFiles> = new Map();
   readonly #open: Map<string, OpenEntry> = new Map();
 
-  constructor(place: RunPlace) {
+  /** @param otherStore the store of runs that have none in their directory; its opener closes it */
+  constructor(place: RunPlace, otherStore?: LightningStore) {
     this.#place = place;
+    this.#otherStore = otherStore;
     this.title = place.path;
   }
 
@@ -90,10 +95,15 @@ export class DirectoryShelf implements RunShelf {
   async rollouts(id: string): Promise<OpenRollouts | undefined> {
     const files = await this.files(id);
     const file = files === undefined ? undefined : await stat(files.storePath).catch(() => undefined); // it has none
-    if (files === undefined || file === undefined) return undefined;
+    const other = file === undefined ? this.#otherStore : undefined;
+    if (files === undefined || (file === undefined && other === undefined)) return undefined;
     const finishedStep = await readFinishedStep(files);
-    const opened = this.#openOnce(id, `${file.ino} ${file.birthtimeMs}`, () =>
-      openRollouts(files.storePath, finishedStep),
+    const runId = other === undefined ? '' : ((await files.record())?.runId ?? '');
+    const mark = file === undefined ? `elsewhere ${runId}` : `${file.ino} ${file.birthtimeMs}`;
+    const opened = this.#openOnce(id, mark, async () =>
+      other === undefined
+        ? await openRollouts(files.storePath, finishedStep)
+        : { store: other, index: new RolloutIndex(other, finishedStep, runId), isShared: true },
     );
     this.#closeIdle();
     const rollouts = await opened;
@@ -134,7 +144,7 @@ export class DirectoryShelf implements RunShelf {
   }
 
   #filesOf(id: string, directory: string): RunFiles {
-    const files = this.#files.get(id) ?? new RunFiles(directory);
+    const files = this.#files.get(id) ?? new RunFiles(directory, this.#otherStore !== undefined);
     this.#files.set(id, files);
     return files;
   }
@@ -150,9 +160,9 @@ async function openRollouts(path: string, finishedStep: number): Promise<OpenRol
   return { store, index: new RolloutIndex(store, finishedStep) };
 }
 
-async function closeRollouts({ store, index }: OpenRollouts): Promise<void> {
+async function closeRollouts({ store, index, isShared = false }: OpenRollouts): Promise<void> {
   await index.close();
-  await store.close();
+  if (!isShared) await store.close();
 }
 
 /** Shows a store alone, which its opener closes. */

@@ -3,12 +3,14 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { startDashboard, type Dashboard } from '@agent-lightning/dashboard';
-import { describePlace, findStore, openStore } from '../../stored/open-store.ts';
+import { ConfigurationError } from '@agent-lightning/core';
+import { describePlace, findStore, openStore, type CheckableStore, type StorePlace } from '../../stored/open-store.ts';
 import { defineCommand, runAs } from '../define-command.ts';
 import { readWholeNumber } from '../read-number.ts';
 
 interface DashboardCommandOptions {
   readonly port: number;
+  readonly store?: string;
   readonly schema?: string;
 }
 
@@ -28,9 +30,11 @@ export function addDashboardCommand(program: Command): void {
     examples: [
       ['agent-lightning dashboard', 'every run in runs/'],
       ['agent-lightning dashboard runs/a --port 0', 'one run, on any free port'],
+      ['agent-lightning dashboard runs --store postgres://…', 'runs that keep their rollouts in PostgreSQL'],
     ],
   })
     .option('--port <port>', 'the port on 127.0.0.1; 0 is any free one', readWholeNumber(0), usualPort)
+    .option('--store <store>', 'the store of run directories without one: a file of SQLite or a postgres:// URL')
     .option('--schema <name>', 'the schema of a PostgreSQL store (default: agent_lightning)');
   runAs<DashboardCommandOptions>(command, async ({ options, arguments: [place], terminal, isJson }) => {
     const signal = terminal.interruption();
@@ -59,19 +63,38 @@ interface OpenDashboard {
 async function openDashboard(
   given: string | undefined,
   directory: string,
-  { port, schema }: DashboardCommandOptions,
+  { port, schema, store: other }: DashboardCommandOptions,
 ): Promise<OpenDashboard> {
   const place = given ?? findUsualPlace(directory);
   const path = resolve(directory, place);
-  if (schema === undefined && isFolderOfRuns(path)) {
+  if ((schema === undefined || other !== undefined) && isFolderOfRuns(path)) {
     const adminKey = randomBytes(32).toString('base64url');
-    const dashboard = await startDashboard({ source: path, port, adminKey });
-    return { dashboard, close: () => dashboard.close(), adminKey };
+    if (other === undefined) {
+      const dashboard = await startDashboard({ source: path, port, adminKey });
+      return { dashboard, close: () => dashboard.close(), adminKey };
+    }
+    return await serveWith(findStore(other, directory, schema), (opened) =>
+      startDashboard({ source: path, store: opened, port, adminKey }),
+    ).then((open) => ({ ...open, adminKey }));
   }
+  if (other !== undefined)
+    throw new ConfigurationError(`--store goes with a run directory or a folder of them; ${place} is a store itself`, {
+      code: 'option-invalid',
+    });
   const store = findStore(place, directory, schema);
-  const opened = await openStore(store);
+  return await serveWith(store, (opened) =>
+    startDashboard({ source: { store: opened, title: describePlace(store) }, port }),
+  );
+}
+
+/** Opens a store, and serves a dashboard with it; closing the dashboard closes the store. */
+async function serveWith(
+  place: StorePlace,
+  serve: (store: CheckableStore) => Promise<Dashboard>,
+): Promise<OpenDashboard> {
+  const opened = await openStore(place);
   try {
-    const dashboard = await startDashboard({ source: { store: opened, title: describePlace(store) }, port });
+    const dashboard = await serve(opened);
     return {
       dashboard,
       close: async () => {
