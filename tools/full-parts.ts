@@ -15,7 +15,7 @@ export interface FullPart {
 const vllmTests = join('test', 'real-vllm');
 
 /**
- * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, the ways of using them, `init` and `doctor`, templates and
+ * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, the ways of using them, `init` and `doctor`, frameworks in Python, templates and
  * tokenizers, versions of frameworks, the documents as a site, the dashboard in a browser, and stores under kills.
  */
 export function listFullParts(root: string): readonly FullPart[] {
@@ -27,6 +27,7 @@ export function listFullParts(root: string): readonly FullPart[] {
     setUp,
     examined,
     quickstarts,
+    pythonFrameworks,
     models,
     documents,
     dashboard,
@@ -131,6 +132,16 @@ const quickstarts: FullPart = {
   commands: [
     ['npm', 'run', 'build'],
     ['npm', 'run', 'test:packed', '--silent'],
+  ],
+};
+
+const pythonFrameworks: FullPart = {
+  name: 'python-frameworks',
+  title:
+    'trains agents of AutoGen, CrewAI, Microsoft Agent Framework and OpenAI Agents in Python, each with its control',
+  commands: [
+    ['npm', 'run', 'setup:python-frameworks', '--silent'],
+    ['npm', 'run', 'example:python-frameworks', '--silent', '--', '--json'],
   ],
 };
 

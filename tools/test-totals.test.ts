@@ -124,6 +124,7 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'init',
     'doctor',
     'packed',
+    'python-frameworks',
     'models',
     'docs',
     'dashboard',

@@ -63,6 +63,29 @@ export function keyboardPaths(run: string, adminKey: string): readonly KeyboardP
       },
     },
     {
+      name: 'from a stretch of time to its rollouts',
+      path: `/runs/${run}`,
+      ready: '.lanes[tabindex]',
+      go: async (page) => {
+        await page.locator('.lanes').focus();
+        for (const key of ['ArrowRight', 'ArrowRight', 'Enter']) await page.keyboard.press(key);
+        return await expectAddress(page, /\/rollouts\?steps=2$/);
+      },
+    },
+    {
+      name: 'from an alert to its curve',
+      path: '/runs/failed/alerts',
+      ready: '.evidence a',
+      go: async (page) => {
+        await page.getByRole('link', { name: 'Show the curve' }).first().focus();
+        await page.keyboard.press('Enter');
+        const wrong = await expectAddress(page, /\/runs\/failed\?metric=\w+$/);
+        if (wrong !== undefined) return wrong;
+        await page.locator('.metrics canvas').first().waitFor({ timeout: 10_000 });
+        return undefined;
+      },
+    },
+    {
       name: 'from a row of the table to a rollout',
       path: `/runs/${run}/rollouts`,
       ready: '[role=row] a',

@@ -129,6 +129,18 @@ describe('agent-lightning prompts', () => {
     expect((await readHistory(directory)).versions).toEqual([version('a')]);
   });
 
+  it('lets two commands at once promote to one directory one after the other', async () => {
+    const shared = ['--to', 'at-once'];
+    const ended = await Promise.all(Array.from({ length: 4 }, () => run('promote', 'run', ...shared, '--json')));
+    expect(ended.map((end) => end.json()['version']).toSorted()).toEqual([1, 2, 3, 4]);
+    const { versions, current, servedBefore } = await readHistory({ kind: 'directory', path: join(folder, 'at-once') });
+    expect([versions.map(({ version }) => version), current, servedBefore]).toEqual([[1, 2, 3, 4], 4, [1, 2, 3]]);
+    await Promise.all([run('promote', 'run', ...shared), run('rollback', 'at-once')]);
+    const after = await readHistory({ kind: 'directory', path: join(folder, 'at-once') });
+    // In either order: promoted and rolled back to 4, or rolled back to 3 and promoted.
+    expect([after.versions.length, [4, 5].includes(after.current!)]).toEqual([5, true]);
+  });
+
   it('leaves the files of the user alone', async () => {
     const place = join(folder, 'own');
     await mkdir(place);

@@ -59,7 +59,15 @@ export interface ModelAnswerEvent {
   readonly responseId?: unknown;
   readonly modelId?: unknown;
   readonly finishReason?: unknown;
-  readonly usage?: { readonly inputTokens?: unknown; readonly outputTokens?: unknown } | undefined;
+  readonly usage?: AnsweredUsage | undefined;
+}
+
+/** The usage of events, and that of models of every version. */
+interface AnsweredUsage {
+  readonly inputTokens?: unknown;
+  readonly outputTokens?: unknown;
+  readonly cachedInputTokens?: unknown;
+  readonly inputTokenDetails?: { readonly cacheReadTokens?: unknown } | undefined;
 }
 
 /** The id that the AI SDK makes up for an answer that has none. */
@@ -77,10 +85,16 @@ export function modelOutcome(event: ModelAnswerEvent, names: readonly string[]):
         finishReason: unwrap(finishReason, 'unified'),
         inputTokens: unwrap(usage?.inputTokens, 'total'),
         outputTokens: unwrap(usage?.outputTokens, 'total'),
+        cachedTokens: cachedOf(usage),
       }),
       [attributeNames.agentNames]: names,
     },
   };
+}
+
+function cachedOf({ inputTokens, inputTokenDetails, cachedInputTokens }: AnsweredUsage = {}): unknown {
+  if (typeof inputTokens === 'object') return unwrap(inputTokens, 'cacheRead');
+  return inputTokenDetails?.cacheReadTokens ?? cachedInputTokens;
 }
 
 function unwrap(value: unknown, field: string): unknown {

@@ -1,3 +1,4 @@
+import { attributeNames } from '@agent-lightning/core';
 import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import {
@@ -23,7 +24,7 @@ const json = () => '{"n":1}';
 const stopWhen = isStepCount(5);
 
 /** A model of a provider whose dialect the gateway does not serve, which answers by itself. */
-function foreignModel(provider = 'google.generative-ai') {
+function foreignModel(provider = 'google.generative-ai', cacheRead = 0) {
   return new MockLanguageModelV4({
     provider,
     modelId: 'own-model',
@@ -31,7 +32,7 @@ function foreignModel(provider = 'google.generative-ai') {
       content: [{ type: 'text', text: 'from the own model' }],
       finishReason: { unified: 'stop', raw: 'stop' },
       usage: {
-        inputTokens: { total: 1, noCache: 1, cacheRead: 0, cacheWrite: 0 },
+        inputTokens: { total: 1, noCache: 1 - cacheRead, cacheRead, cacheWrite: 0 },
         outputTokens: { total: 2, text: 2, reasoning: 0 },
       },
       warnings: [],
@@ -62,6 +63,22 @@ describe('a wrapped model', () => {
       '  model_call policy/2',
       'agent agent',
       '  model_call policy/3',
+    ]);
+  });
+
+  it('tells the tokens that its server read from a cache', async () => {
+    const rollout = startRollout();
+    await rollout.run(async () => {
+      await generateText({ model: withLightning(foreignModel('google.generative-ai', 1)), prompt: 'q' });
+      await generateText({ model: withLightning(foreignModel()), prompt: 'q' });
+    });
+    const spans = (await rollout.spans()).filter(({ kind }) => kind === 'model_call');
+    const told = spans.map(({ attributes }) =>
+      [attributeNames.inputTokens, attributeNames.cachedTokens].map((name) => attributes[name]),
+    );
+    expect(told).toEqual([
+      [1, 1],
+      [1, undefined],
     ]);
   });
 

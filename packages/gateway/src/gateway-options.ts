@@ -10,12 +10,13 @@ import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from
 import type { GatewayLogEntry } from './gateway-log.ts';
 import { fittingConnections } from './http/connection-guard.ts';
 import { isLoopback } from './http/listen.ts';
+import { resolveOwnModels, type KnownServers, type OwnModels } from './policies/own-models.ts';
 import { resolveModels, type ModelOptions, type ResolvedModelOptions } from './policies/model-options.ts';
 import { resolveStaleness, type StalenessOptions } from './policies/staleness-rule.ts';
 
 export interface GatewayOptions extends CallLimitOptions, ModelOptions, StalenessOptions {
-  /** The store that captured calls go to. */
-  readonly store: Pick<LightningStore, 'appendSpans'>;
+  /** The store that captured calls go to; with `ownModels`, also where the texts come from that rollouts try. */
+  readonly store: Pick<LightningStore, 'appendSpans'> & Partial<Pick<LightningStore, 'getResources'>>;
   /** The address to listen on. @default '127.0.0.1' */
   readonly host?: string;
   /** The port to listen on; 0 takes any free one. @default 0 */
@@ -30,6 +31,11 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
   readonly adminKey?: string;
   /** The model name that attempts are given. @default 'policy' */
   readonly policy?: string;
+  /**
+   * Hands the calls of attempts on to the models that the agents ask today, byte for byte, in place of a policy: a search over prompts that are found in model
+   * calls reaches agents of other processes so. The calls are traced, and get the texts that their rollouts try. @default none: a policy answers
+   */
+  readonly ownModels?: OwnModels;
   /**
    * Further names of models, whole or as patterns, that are answered as if they were the one that attempts are given: those that unmodified agents
    * have in their code. `[/./]` answers any name. A policy or a model of `models` that has the name is the one that is meant. @default none
@@ -68,7 +74,14 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
 export interface ResolvedGatewayOptions extends Required<
   Omit<
     GatewayOptions,
-    'publicUrl' | 'adminKey' | 'sampling' | 'log' | keyof CallLimitOptions | keyof ModelOptions | keyof StalenessOptions
+    | 'publicUrl'
+    | 'adminKey'
+    | 'sampling'
+    | 'ownModels'
+    | 'log'
+    | keyof CallLimitOptions
+    | keyof ModelOptions
+    | keyof StalenessOptions
   >
 > {
   readonly limits: CallLimits;
@@ -77,6 +90,7 @@ export interface ResolvedGatewayOptions extends Required<
   readonly log: ((entry: GatewayLogEntry) => void) | undefined;
   readonly publicUrl: URL | undefined;
   readonly adminKey: string | undefined;
+  readonly own: KnownServers | undefined;
   readonly sampling: Readonly<Record<RolloutMode, ResolvedModeSampling>>;
 }
 
@@ -89,6 +103,7 @@ const optionNames: Readonly<Record<keyof GatewayOptions, true>> = {
   publicUrl: true,
   allowedHosts: true,
   adminKey: true,
+  ownModels: true,
   sampling: true,
   seed: true,
   models: true,
@@ -112,6 +127,13 @@ const optionNames: Readonly<Record<keyof GatewayOptions, true>> = {
 function booleanOption(name: string, value: boolean): boolean {
   if (typeof value !== 'boolean') throw invalidOption(`${name} must be true or false, not ${String(value)}`);
   return value;
+}
+
+function resolveOwn({ ownModels, store }: GatewayOptions): KnownServers | undefined {
+  if (ownModels === undefined) return undefined;
+  if (typeof store?.getResources !== 'function')
+    throw invalidOption('ownModels needs a store with getResources, from which rollouts get their texts');
+  return resolveOwnModels('gateway: ownModels', ownModels);
 }
 
 function resolvePublicUrl(publicUrl: string | undefined): URL | undefined {
@@ -150,6 +172,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     allowedHosts: [...(options.allowedHosts ?? []), ...(publicUrl === undefined ? [] : [publicUrl.hostname])],
     adminKey: resolveAdminKey(options.adminKey, host),
     policy,
+    own: resolveOwn(options),
     answersTo: check.modelNames('gateway: answersTo', options.answersTo ?? []),
     serving: resolveModels(options, policy),
     staleness: resolveStaleness(options),

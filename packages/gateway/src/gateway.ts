@@ -2,17 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   check,
+  GatewayError,
   type Claim,
   type LlmEndpoint,
   type ModelGateway,
   type PolicySnapshot,
   type PolicyRoutes,
 } from '@agent-lightning/core';
+import { promptKit } from '@agent-lightning/tracing';
 import { answerAdmin, checkAdminKey, type AdminSurface } from './admin/admin-routes.ts';
 import { AttemptRegistry } from './attempts/attempt-registry.ts';
 import type { AttemptCalls } from './attempts/answer-attempt-call.ts';
 import { answerAttempt, parseAttemptPath } from './attempts/attempt-routes.ts';
-import { checkClaim, type OpenClaim } from './attempts/attempt-session.ts';
+import { checkClaim, type AttemptPrompts, type OpenClaim } from './attempts/attempt-session.ts';
 import { WriteWindow } from './attempts/write-window.ts';
 import { GrammarProbe } from './capture/grammar-probe.ts';
 import { createReplyReader } from './fast-path/fast-reader.ts';
@@ -83,6 +85,7 @@ export class Gateway implements ModelGateway {
         maxOwnerBytes: options.maxAttemptHeldBytes,
         maxOwnerRequests: options.maxAttemptCalls,
       }),
+      own: options.own,
       staleness: this.#staleness,
       statistics: this.#statistics,
       log: this.#log,
@@ -105,7 +108,11 @@ export class Gateway implements ModelGateway {
   static mount(options: MountOptions): Gateway {
     for (const name of serversOptions)
       if (name in options)
-        throw check.optionInvalid(`Gateway.mount: ${name}`, 'a value', 'left out: the server in which it is mounted has it');
+        throw check.optionInvalid(
+          `Gateway.mount: ${name}`,
+          'a value',
+          'left out: the server in which it is mounted has it',
+        );
     return new Gateway(resolveGatewayOptions(options));
   }
 
@@ -191,17 +198,32 @@ export class Gateway implements ModelGateway {
     const { rolloutId, attemptId } = claim.attempt;
     const { temperature, maxTokens } = this.#options.sampling[claim.rollout.mode];
     const mounted = this.#mounted;
-    const apiKey = this.#attempts.open(claim, mounted && (() => mounted.mintKey(claim.lease)));
+    const mint = mounted && (() => mounted.mintKey(claim.lease));
+    const prompts = await this.#readPrompts(claim.rollout.resourcesId);
+    const apiKey = this.#attempts.open(claim, mint, prompts);
     this.#log.info('attempt-opened', { rollout_id: rolloutId, attempt_id: attemptId, mode: claim.rollout.mode });
     return {
       apiKey,
       baseUrl: `${this.url}/rollout/${encodeURIComponent(rolloutId)}/attempt/${encodeURIComponent(attemptId)}/v1`,
       model: this.#options.policy,
+      ...(this.#options.own !== undefined && { isOwn: true }),
       sampling: {
         ...(temperature === 'agent' ? {} : { temperature }),
         ...(maxTokens === undefined ? {} : { maxTokens }),
       },
     };
+  }
+
+  /** Returns the texts that a rollout with these resources tries in model calls. */
+  async #readPrompts(resourcesId: string | undefined): Promise<AttemptPrompts | undefined> {
+    const { own, store } = this.#options;
+    if (own === undefined || resourcesId === undefined) return undefined;
+    const found = await store.getResources?.(resourcesId);
+    if (found === undefined)
+      throw new GatewayError(`the rollout asks for resources "${resourcesId}", which the store does not have`, {
+        code: 'store-not-found',
+      });
+    return promptKit.readWirePrompts(found.resources);
   }
 
   /**

@@ -7,6 +7,7 @@ export type { GatewayStatistics } from './gateway-statistics.ts';
 export type { StructuredOutput } from './capture/structured-output.ts';
 export type { ModeSampling, SamplingOptions } from './capture/sampling-rules.ts';
 export type { ModelOptions, PassthroughModel, UpstreamServers } from './policies/model-options.ts';
+export { resolveOwnModels, type OwnModels, type OwnServer } from './policies/own-models.ts';
 export type { PolicyRoutes } from '@agent-lightning/core';
 export type { StaleCall, StalenessOptions, StaleVerdict } from './policies/staleness-rule.ts';
 export type { PauseOptions } from './policies/admission-gate.ts';

@@ -180,7 +180,11 @@ export function placeRun(
 interface ResponseMessage {
   readonly id?: unknown;
   readonly response_metadata?: Readonly<Record<string, unknown>>;
-  readonly usage_metadata?: { readonly input_tokens?: unknown; readonly output_tokens?: unknown };
+  readonly usage_metadata?: {
+    readonly input_tokens?: unknown;
+    readonly output_tokens?: unknown;
+    readonly input_token_details?: { readonly cache_read?: unknown };
+  };
 }
 
 /** Reads what LangChain says of the answer: above all the response id, by which this span is joined with the gateway's. */
@@ -196,6 +200,7 @@ export function answerOf(output: LLMResult, extraParams: Record<string, unknown>
     finishReason: metadata['finish_reason'] ?? generation?.generationInfo?.['finish_reason'],
     inputTokens: message?.usage_metadata?.input_tokens,
     outputTokens: message?.usage_metadata?.output_tokens,
+    cachedTokens: message?.usage_metadata?.input_token_details?.cache_read,
   });
   if (extraParams?.['cached'] !== true) return { attributes };
   const untrainable = 'answered from LangChain’s cache: no model was asked';

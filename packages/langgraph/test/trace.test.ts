@@ -55,7 +55,7 @@ describe('the trace of a rollout', () => {
     const own = await startServer(() => ({
       id: 'chatcmpl-77',
       content: 'hi',
-      usage: { prompt_tokens: 5, completion_tokens: 2 },
+      usage: { prompt_tokens: 5, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 3 } },
     }));
     const model = chatModel(own, { temperature: 0.25 });
     const graph = withLightning(oneNode('writer', async () => ({ answer: (await model.invoke('q')).text })));
@@ -75,6 +75,7 @@ describe('the trace of a rollout', () => {
       [attributeNames.finishReasons]: ['stop'],
       [attributeNames.inputTokens]: 5,
       [attributeNames.outputTokens]: 2,
+      [attributeNames.cachedTokens]: 3,
     });
     expect(spans[1]).toMatchObject({
       kind: 'agent',

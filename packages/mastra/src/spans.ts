@@ -62,7 +62,11 @@ export interface StreamPart {
   readonly id?: unknown;
   readonly modelId?: unknown;
   readonly finishReason?: unknown;
-  readonly usage?: { readonly inputTokens?: unknown; readonly outputTokens?: unknown };
+  readonly usage?: {
+    readonly inputTokens?: unknown;
+    readonly outputTokens?: unknown;
+    readonly cachedInputTokens?: unknown;
+  };
   readonly error?: unknown;
 }
 
@@ -70,11 +74,12 @@ export interface StreamPart {
 export function readPart(part: StreamPart): ModelCallAnswer {
   if (part.type === 'response-metadata') return { responseId: part.id, model: part.modelId };
   if (part.type !== 'finish') return {};
-  const { inputTokens, outputTokens } = part.usage ?? {};
+  const { inputTokens, outputTokens, cachedInputTokens } = part.usage ?? {};
   return {
     finishReason: plainOr(part.finishReason, 'unified'),
     inputTokens: plainOr(inputTokens, 'total'),
     outputTokens: plainOr(outputTokens, 'total'),
+    cachedTokens: typeof inputTokens === 'object' ? plainOr(inputTokens, 'cacheRead') : cachedInputTokens,
   };
 }
 

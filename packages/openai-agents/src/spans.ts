@@ -94,7 +94,17 @@ function generationAttributes({ output, model, usage }: SpanOf<'generation'>): R
     finishReason: choice?.finish_reason,
     inputTokens: usage?.input_tokens,
     outputTokens: usage?.output_tokens,
+    cachedTokens: cachedOf(usage),
   });
+}
+
+/** Returns the tokens that were read from a cache: of Responses, or of Chat Completions. */
+function cachedOf(usage: unknown): unknown {
+  const { input_tokens_details: input, prompt_tokens_details: prompt } = (usage ?? {}) as {
+    readonly input_tokens_details?: { readonly cached_tokens?: unknown };
+    readonly prompt_tokens_details?: { readonly cached_tokens?: unknown };
+  };
+  return input?.cached_tokens ?? prompt?.cached_tokens;
 }
 
 /** Returns the id of the response. A model of the AI SDK gives items, whose ids are their own; the response's is among what their provider says. */
@@ -116,5 +126,6 @@ function responseAttributes({
     finishReason: reply?.['status'],
     inputTokens: usage?.input_tokens,
     outputTokens: usage?.output_tokens,
+    cachedTokens: cachedOf(usage),
   });
 }

@@ -29,5 +29,6 @@ it.each([false, true])('redirects and joins calls in the Responses dialect (stre
     [attributeNames.responseId]: 'resp_policy',
     [attributeNames.inputTokens]: 3,
     [attributeNames.outputTokens]: 2,
+    [attributeNames.cachedTokens]: 1,
   });
 });

@@ -134,6 +134,38 @@ describe('a search over prompts that are found', () => {
     });
   });
 
+  it('ends by name in the first step when one rollout has another text, later leaves its reward out and says so', async () => {
+    const oddly = (isOdd: (run: number) => boolean): Ask => {
+      let runs = 0;
+      return async (baseUrl, task) =>
+        await askHostedModel(baseUrl, task, isOdd((runs += 1)) ? { system: 'Say where the king lives.' } : {});
+    };
+    const first = await startSearch(
+      {},
+      oddly((run) => run === 7),
+    );
+    await expect(first.trainer.fit({ train: capitalTasks, steps: 2 })).rejects.toMatchObject({
+      code: 'no-signal',
+      message: expect.stringContaining(
+        'the prompt "capitals/system" stood in every call of its agent in the dry run, and in none of the calls of the rollout',
+      ) as string,
+    });
+    let inFirst = Infinity;
+    const later = await startSearch(
+      {},
+      oddly((run) => run === inFirst + 1),
+    );
+    await later.trainer.fit({ train: capitalTasks, steps: 1 });
+    inFirst = later.model.received.length;
+    await later.trainer.fit({ train: capitalTasks, steps: 2, resume: true });
+    expect(later.lines.join('\n')).toContain('in none of the calls of the rollout');
+    const ended = await startSearch(
+      {},
+      oddly((run) => run > inFirst),
+    );
+    await expect(ended.trainer.fit({ train: capitalTasks, steps: 2 })).rejects.toMatchObject({ code: 'no-signal' });
+  });
+
   it('counts the rollouts that find prompts in its budget, and refuses one that is too small', async () => {
     const { trainer } = await startSearch({ budget: 15 });
     await expect(trainer.fit({ train: capitalTasks })).rejects.toMatchObject({ code: 'option-invalid' });

@@ -8,7 +8,14 @@ import {
   type Span,
   type TrainingGateway,
 } from '@agent-lightning/core';
-import { Gateway, type GatewayOptions, type SamplingOptions, type StructuredOutput } from '@agent-lightning/gateway';
+import {
+  Gateway,
+  resolveOwnModels,
+  type GatewayOptions,
+  type OwnModels,
+  type SamplingOptions,
+  type StructuredOutput,
+} from '@agent-lightning/gateway';
 import type { OpenTelemetryOptions } from '@agent-lightning/observability';
 import { Runner, type RolloutFunction, type RunnerHooks } from '@agent-lightning/runner';
 import { MemoryStore } from '@agent-lightning/store';
@@ -42,6 +49,8 @@ export interface SessionOptions<Task> {
   readonly gateway: TrainingGateway | undefined;
   /** True when agents ask a policy; without one there is no gateway, and they ask their own models. */
   readonly hasPolicy: boolean;
+  /** The servers that agents ask by themselves, where a gateway of the session's own hands their calls on to those. @default none */
+  readonly ownModels?: OwnModels | undefined;
   readonly sampling: Algorithm['sampling'];
   /** The options of the session's own gateway. @default those of the gateway */
   readonly calls?: Readonly<Partial<CallOptions>>;
@@ -103,6 +112,11 @@ export class Session<Task> {
     this.#running = this.#runner?.run().catch((error: unknown) => this.#failure.abort(error));
   }
 
+  /** Checks the servers that agents ask by themselves, keys included, before anything runs. @throws {ConfigurationError} `option-invalid` */
+  static checkOwnModels(owner: string, models: OwnModels): void {
+    resolveOwnModels(owner, models);
+  }
+
   /** Opens the store and the gateway that the options do not give; closes them again when something fails. */
   static async open<Task>(options: SessionOptions<Task>): Promise<Session<Task>> {
     const closers: (() => Promise<void>)[] = [];
@@ -119,12 +133,15 @@ export class Session<Task> {
       });
       const gateway = options.gateway ?? (options.hasPolicy ? await startGateway(store, options) : undefined);
       if (gateway !== undefined && options.gateway === undefined) closers.unshift(() => gateway.close());
+      const own = gateway === undefined ? await startOwn(store, options) : undefined;
+      if (own !== undefined) closers.unshift(() => own.close());
       const load = new RunnerLoad(options.runners);
       const onError = (error: unknown): void => {
         if (isStoreLost(error)) failure.abort(error);
         else outages.report(error);
       };
-      const runner = options.runners === 0 ? undefined : openRunner(options, { store, gateway, load, onError });
+      const used = gateway ?? own;
+      const runner = options.runners === 0 ? undefined : openRunner(options, { store, gateway: used, load, onError });
       return new Session({
         runId: options.runId,
         store: outages.outlastStore(store),
@@ -211,6 +228,13 @@ async function startGateway<Task>(store: LightningStore, options: SessionOptions
     seed: options.seed,
     sampling: toSamplingOptions(options.sampling, structuredOutput),
   });
+}
+
+/** Starts the gateway of a run without a policy whose agents' calls are handed on to their own models. */
+async function startOwn<Task>(store: LightningStore, options: SessionOptions<Task>): Promise<Gateway | undefined> {
+  const { ownModels } = options;
+  // What a call has cost is written when it ends: a process that is killed must not forget it.
+  return ownModels === undefined ? undefined : await Gateway.start({ store, ownModels, writeDelayMs: 0 });
 }
 
 async function openStore(path: string | undefined): Promise<LightningStore> {

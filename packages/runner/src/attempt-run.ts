@@ -106,10 +106,10 @@ export class AttemptRun<Task> {
   }
 
   /** Keeps what was written by `console` with the rollout, without the key of its endpoint. */
-  #recordConsole({ llm }: RolloutScope): void {
+  #recordConsole({ llm, ownEndpoint }: RolloutScope): void {
     const text = this.#console.text();
     if (text === undefined) return;
-    const attributes = { [attributeNames.messageBody]: hide(text, llm?.apiKey) };
+    const attributes = { [attributeNames.messageBody]: hide(text, (llm ?? ownEndpoint)?.apiKey) };
     this.#recorder.record({ kind: 'message', name: 'console', attributes });
   }
 
@@ -117,7 +117,8 @@ export class AttemptRun<Task> {
     const { rollout, attempt, lease } = this.#claim;
     const { gateway } = this.#options;
     const resources = await this.#outlast(() => this.#readResources(), this.#openingMs());
-    const llm = gateway && (await this.#outlast(() => gateway.openAttempt(this.#claim), this.#openingMs()));
+    const endpoint = gateway && (await this.#outlast(() => gateway.openAttempt(this.#claim), this.#openingMs()));
+    const llm = endpoint?.isOwn === true ? undefined : endpoint;
     if (this.#guard.interruption === 'timeout')
       throw new TimeoutError(`the store or the gateway took longer than ${this.#timeoutMs} ms to begin the attempt`, {
         code: 'upstream-timeout',
@@ -131,6 +132,7 @@ export class AttemptRun<Task> {
       recorder: this.#recorder,
       signal: this.#guard.signal,
       ...(llm === undefined ? {} : { llm }),
+      ...(endpoint?.isOwn === true && { ownEndpoint: endpoint }),
       ...(gateway?.answerTo !== undefined && { answerTo: (names) => gateway.answerTo?.(this.#claim, names) }),
     };
   }

@@ -1,7 +1,7 @@
 import { attributeNames, type Span } from '@agent-lightning/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compare, type ComparedRollout } from '../src/index.ts';
+import { compare, type ComparedRollout, type Comparison } from '../src/index.ts';
 
 const rubric = 'The larger number is better.';
 
@@ -26,6 +26,47 @@ function scoreNumbers(requests: string[], shiftOf: (mean: number) => number = ()
       .join('\n');
   };
 }
+
+describe('a comparison with a fixed answer', () => {
+  const against = (rate: Comparison, answer: unknown) => rate.against({ task: 'a number', answer, reference: '50' });
+
+  it('gives one scale for all answers to a task, whatever the scale of the judge is in a request', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(fc.integer({ min: 0, max: 100 }), { minLength: 2, maxLength: 8 }),
+        fc.integer({ min: 0, max: 3 }),
+        async (numbers, orders) => {
+          const shiftOf = (mean: number): number => (mean % 7) / 3; // as a model that scores each request by another scale
+          const rate = compare({ rubric, model: scoreNumbers([], shiftOf), orders: orders + 1 });
+          const scores = await Promise.all(numbers.map(async (number) => (await against(rate, String(number)))?.score));
+          for (const [index, number] of numbers.entries())
+            expect(scores[index]).toBeCloseTo(0.5 + (number - 50) / 25 / 20, 6);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('gives the fixed answer itself 0.5, asks once for equal pairs, and gives the reason', async () => {
+    const requests: string[] = [];
+    const rate = compare({ rubric, model: scoreNumbers(requests) });
+    expect(await against(rate, '50')).toEqual({ score: 0.5, feedback: 'It is 50.' });
+    expect(readAnswers(requests[0]!)).toEqual(['50']);
+    expect([await against(rate, '100'), await against(rate, 100)]).toEqual([
+      { score: 0.6, feedback: 'It is 100.' },
+      { score: 0.6, feedback: 'It is 100.' },
+    ]);
+    expect(rate.statistics).toEqual({ asked: 2, repeated: 1, failed: 0 });
+  });
+
+  it('gives no score where the judge fails, never 0', async () => {
+    const rate = compare({ rubric, model: async () => 'no idea' });
+    expect(await against(rate, '1')).toBeUndefined();
+    expect(rate.statistics.failed).toBe(1);
+    await expect(rate.against({ task: 1, answer: 2 } as never)).rejects.toThrow('reference');
+    await expect(rate.against({ task: 1, answer: 2, goal: 3 } as never)).rejects.toThrow('goal');
+  });
+});
 
 describe('a comparison', () => {
   it('scores each rollout of a group, with its reason, in one request', async () => {

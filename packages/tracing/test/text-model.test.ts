@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { attributeNames } from '@agent-lightning/core';
 import { toAskModel } from '../src/index.ts';
 import { startRollout } from './test-rollout.ts';
 
@@ -34,6 +35,13 @@ const say =
   (content: unknown): Answer =>
   (response) =>
     response.end(JSON.stringify({ choices: [{ message: { content } }] }));
+const sayCached: Answer = (response) =>
+  response.end(
+    JSON.stringify({
+      choices: [{ message: { content: 'yes' } }],
+      usage: { prompt_tokens: 9, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 4 } },
+    }),
+  );
 const fail =
   (status: number, headers: Record<string, string> = {}): Answer =>
   (response) =>
@@ -49,6 +57,18 @@ describe('a model that is asked for a text', () => {
     expect(await ask('improve')).toBe('a better prompt');
     const body = { model: 'm', messages: [{ role: 'user', content: 'improve' }], temperature: 0, max_tokens: 9 };
     expect(requests).toEqual([{ url: '/v1/chat/completions', key: 'Bearer secret', body }]);
+  });
+
+  it('leaves what it used in the trace of a rollout, cached tokens among it', async () => {
+    answers = [sayCached];
+    const rollout = await startRollout();
+    await rollout.run(() => toAskModel('judge: model', { baseUrl, model: 'm' }, { part: 'judge' })('prompt'));
+    const [span] = await rollout.spans('model_call');
+    expect(span?.attributes).toMatchObject({
+      [attributeNames.inputTokens]: 9,
+      [attributeNames.outputTokens]: 1,
+      [attributeNames.cachedTokens]: 4,
+    });
   });
 
   it('is asked again when it is busy, after the wait that it asks for', async () => {

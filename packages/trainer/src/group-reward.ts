@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   check,
   LightningError,
+  readReward,
   rewardAttributes,
   type Episode,
   type LightningStore,
@@ -41,9 +42,14 @@ interface Member {
   readonly spans: readonly Span[];
 }
 
+type Reward = NonNullable<ReturnType<typeof readReward>>;
+
+const spanName = 'group reward';
+
 /**
  * Scores whole groups when their rollouts are final, and keeps the rewards with the rollouts in the store. A group that is scored already, by an earlier
- * process, is left as it is; one that has more rollouts since, or whose scores were not all written, is scored again as a whole.
+ * process, is left as it is; one that has more rollouts since, or whose scores were not all written, is scored again as a whole. Where an earlier process
+ * has scored a group before and after it grew, the group has the scores of its size, as in that process.
  */
 export class GroupScorer<Task> {
   readonly #options: GroupScorerOptions<Task>;
@@ -51,6 +57,8 @@ export class GroupScorer<Task> {
   readonly #tried = new Set<string>();
   /** The rollouts that have the reward of their group. */
   readonly #scored = new Set<string>();
+  /** The rewards of rollouts in whose group the store has newer ones, from when that group had grown. */
+  readonly #earlier = new Map<string, Reward>();
   readonly #told = new Set<string>();
 
   constructor(options: GroupScorerOptions<Task>) {
@@ -78,13 +86,16 @@ export class GroupScorer<Task> {
     if (refused.length > 0 && refused.length === groups.length) throw refused[0];
   }
 
-  /** Takes from rollouts that succeeded every reward of their own where their group got none: the two would not compare. */
+  /** Gives rollouts the reward of their group. Where it got none, those that succeeded lose every reward of their own: the two would not compare. */
   keepScored(episodes: readonly Episode[]): readonly Episode[] {
-    return episodes.map((episode) =>
-      episode.rollout.status !== 'succeeded' || this.#scored.has(episode.rollout.rolloutId)
+    return episodes.map((episode) => {
+      const { rolloutId, status } = episode.rollout;
+      const earlier = this.#earlier.get(rolloutId);
+      if (earlier !== undefined) return withReward(episode, earlier);
+      return status !== 'succeeded' || this.#scored.has(rolloutId)
         ? episode
-        : { ...episode, reward: undefined, rewards: {} },
-    );
+        : { ...episode, reward: undefined, rewards: {} };
+    });
   }
 
   async #scoreGroup(group: readonly Member[], onRefusal: (error: unknown) => void): Promise<void> {
@@ -93,11 +104,14 @@ export class GroupScorer<Task> {
     this.#tried.add(name);
     let round = 0;
     while (countScored(group, name, round) > 0) {
-      if (countScored(group, name, round) === group.length) return this.#remember(group);
+      if (countScored(group, name, round) === group.length) return this.#remember(group, name, round);
       round += 1;
     }
     const results = await this.#ask(group, onRefusal);
-    for (const { rollout } of group) this.#scored.delete(rollout.rolloutId);
+    for (const { rollout } of group) {
+      this.#scored.delete(rollout.rolloutId);
+      this.#earlier.delete(rollout.rolloutId);
+    }
     for (const [index, { rollout, spans }] of group.entries()) {
       const result = results?.[index];
       if (result === undefined) continue;
@@ -109,8 +123,16 @@ export class GroupScorer<Task> {
     }
   }
 
-  #remember(group: readonly Member[]): void {
-    for (const { rollout } of group) this.#scored.add(rollout.rolloutId);
+  #remember(group: readonly Member[], name: string, round: number): void {
+    for (const { rollout, spans } of group) {
+      const spanId = nameSpan(rollout, name, round);
+      const own = spans.find((span) => span.spanId === spanId);
+      const isNewest = spans.findLast((span) => span.name === spanName && span.kind === 'reward')?.spanId === spanId;
+      this.#scored.add(rollout.rolloutId);
+      this.#earlier.delete(rollout.rolloutId);
+      const reward = own === undefined || isNewest ? undefined : readReward(own);
+      if (reward !== undefined) this.#earlier.set(rollout.rolloutId, reward);
+    }
   }
 
   /** Returns the rewards; undefined when the function failed, which is told once for each message. */
@@ -170,11 +192,21 @@ function toSpan(
     spanId,
     traceId: deriveTraceId(spans[0]?.attemptId ?? rolloutId),
     kind: 'reward',
-    name: 'group reward',
+    name: spanName,
     status: { code: 'ok' },
     startTimeMs: at,
     endTimeMs: at,
     attributes: rewardAttributes(result),
+  };
+}
+
+function withReward(episode: Episode, { dimensions, feedback }: Reward): Episode {
+  const { feedback: _, ...rest } = episode;
+  return {
+    ...rest,
+    reward: dimensions[0]?.value,
+    rewards: Object.fromEntries(dimensions.map(({ name, value }) => [name, value])),
+    ...(feedback !== undefined && { feedback }),
   };
 }
 

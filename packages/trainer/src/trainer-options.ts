@@ -19,16 +19,20 @@ import {
 } from '@agent-lightning/observability';
 import {
   checkSpending,
+  Session,
   type CallOptions,
   type ModelPrice,
   type ProgressMode,
   type RunLimits,
+  type SessionOptions,
   type SpendingRules,
 } from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import type { GroupReward } from './group-reward.ts';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
 import type { StepMetrics } from './step-metrics.ts';
+
+type OwnModels = NonNullable<SessionOptions<never>['ownModels']>;
 
 /** Functions of the user that are called around each rollout and after each step. An error that a hook throws is logged and changes nothing. */
 export interface TrainerHooks<Metrics extends object = object> extends RunnerHooks {
@@ -75,6 +79,12 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
    * @default a gateway on a free port of this machine; none where the algorithm trains no weights, and agents ask their own models
    */
   readonly gateway?: TrainingGateway;
+  /**
+   * The servers of the models that agents in other processes ask today, such as `{ openai: {} }`: in a run of an algorithm that trains no weights, `runCommand` then sends
+   * their calls through a gateway of this machine, which hands them on byte for byte, puts in the prompts that the run tries, and counts what they cost. Address and key are read from
+   * `OPENAI_BASE_URL` and `OPENAI_API_KEY`, or those of `ANTHROPIC`, where they are not given. Agents see neither, and nothing keeps the key. @default none: such agents ask their models themselves, unseen
+   */
+  readonly ownModels?: OwnModels;
   /** The longest time from an attempt's start to its end, in milliseconds. @default 600_000 */
   readonly attemptTimeoutMs?: number;
   /**
@@ -184,6 +194,7 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly runDirectory: string;
   readonly store: LightningStore | undefined;
   readonly gateway: TrainingGateway | undefined;
+  readonly ownModels: OwnModels | undefined;
   readonly attemptTimeoutMs: number;
   readonly calls: CallOptions;
   readonly retry: Partial<RetryPolicy>;
@@ -218,6 +229,7 @@ const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = 
   runDirectory: true,
   store: true,
   gateway: true,
+  ownModels: true,
   attemptTimeoutMs: true,
   callTimeoutMs: true,
   stallTimeoutMs: true,
@@ -280,6 +292,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     runDirectory: options.runDirectory ?? defaultRunDirectory(now),
     store: options.store,
     gateway: options.gateway,
+    ownModels: checkOwnModels(options),
     attemptTimeoutMs: check.timerMs('Trainer: attemptTimeoutMs', options.attemptTimeoutMs ?? 600_000),
     calls: resolveCalls(options),
     retry: { ...worldRetries, retryCodes: failureKinds.worldCodes(failures), ...options.retry },
@@ -340,8 +353,31 @@ function checkGroupReward<Task, Metrics extends object>({
   throw check.optionInvalid(
     'Trainer: groupReward',
     'a function',
-    `left out: ${name} compares rollouts of different steps, and scores within a group do not compare beyond it; return a reward from the rollout function, such as that of judge(…)`,
+    `left out: ${name} compares rollouts of different steps, and scores within a group do not compare beyond it; return a reward from the rollout function, such as that of judge(…), or compare(…).against({ task, answer, reference }), which measures every answer from the same one`,
   );
+}
+
+function checkOwnModels<Task, Metrics extends object>({
+  ownModels,
+  gateway,
+  algorithm: { name, uses },
+}: Pick<TrainerOptions<Task, Metrics>, 'ownModels' | 'gateway' | 'algorithm'>): OwnModels | undefined {
+  if (ownModels === undefined) return undefined;
+  Session.checkOwnModels('Trainer: ownModels', ownModels);
+  const given = Object.keys(ownModels).join(', ');
+  if (uses.backend)
+    throw check.optionInvalid(
+      'Trainer: ownModels',
+      given,
+      `left out: ${name} trains weights, and agents ask the policy`,
+    );
+  if (gateway !== undefined)
+    throw check.optionInvalid(
+      'Trainer: ownModels',
+      given,
+      'left out where a gateway is given, which has it as an option',
+    );
+  return ownModels;
 }
 
 function checkWriter(writer: MetricWriter): MetricWriter {

@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { MemoryStore } from '@agent-lightning/store';
 import { compare, emitObject } from '@agent-lightning/tracing';
-import { readReward, type LightningError } from '@agent-lightning/core';
+import {
+  readReward,
+  type Algorithm,
+  type AlgorithmRun,
+  type Episode,
+  type LightningError,
+  type PlannedRollout,
+} from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { Trainer, type StoredRollout } from '../src/index.ts';
 import { askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
@@ -171,6 +178,73 @@ describe('a reward of whole groups', () => {
       rollout: async (task, context) => void (await askLetter(task, context)),
     });
     expect(await trainer.dev({ tasks: letterTasks.slice(0, 2) })).toMatchObject({ ok: true, groupsWithVariance: 2 });
+  });
+
+  it('is that of the group’s size at each moment of an extended step, also where the step is repeated', async () => {
+    const runDirectory = join(await createFolder(), 'run');
+    const asked: number[] = [];
+    const run = async (resume: boolean): Promise<readonly unknown[]> => {
+      const seen: unknown[] = [];
+      const see = (moment: string, episodes: readonly Episode[]): void =>
+        void seen.push([moment, episodes.map(({ reward, rewards, feedback }) => [reward, rewards, feedback])]);
+      const plan = (count: number, first = 0): readonly PlannedRollout[] =>
+        Array.from({ length: count }, (_, index) => {
+          const key = `r${first + index}`;
+          return { key, groupKey: 'g', input: 'task', mode: 'train', metadata: {} };
+        });
+      const algorithmRun: AlgorithmRun = {
+        publish: async () => undefined,
+        plan: () => plan(2),
+        extend: ({ planned, episodes }) => {
+          see(`extend ${planned.length}`, episodes);
+          return planned.length < 6 ? plan(2, planned.length) : [];
+        },
+        learn: async ({ episodes }) => {
+          see('learn', episodes);
+          if (!resume) throw new Error('the process ends here');
+          return { metrics: {} };
+        },
+        save: async () => undefined,
+        load: async () => undefined,
+        exportResult: async () => undefined,
+      };
+      const algorithm: Algorithm = {
+        name: 'growing',
+        config: {},
+        tasksPerStep: 1,
+        uses: { backend: false, samplingAhead: false },
+        begin: async () => algorithmRun,
+        rehearse: () => Promise.reject(new Error('no dry run here')),
+      };
+      const trainer = new Trainer<string>({
+        algorithm,
+        rollout: () => 1,
+        // A score says which group it was given in, as those of a judge depend on the others.
+        groupReward: (group) => {
+          asked.push(group.length);
+          return group.map((_, index) => ({ score: group.length + index / 10, feedback: `of ${group.length}` }));
+        },
+        logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
+        progress: 'none',
+        handleSignals: false,
+        runDirectory,
+      });
+      await trainer.fit({ train: ['task'], steps: 1, resume }).catch((error: Error) => {
+        if (resume || error.message !== 'the process ends here') throw error;
+      });
+      return seen;
+    };
+    const first = await run(false);
+    expect(first.map((each) => (each as [string])[0])).toEqual(['extend 2', 'extend 4', 'extend 6', 'learn']);
+    expect(first[0]).toEqual([
+      'extend 2',
+      [
+        [2, { score: 2 }, 'of 2'],
+        [2.1, { score: 2.1 }, 'of 2'],
+      ],
+    ]);
+    expect(await run(true)).toEqual(first);
+    expect(asked).toEqual([2, 4, 6]);
   });
 
   it('is refused by an algorithm that compares rollouts of different steps', async () => {

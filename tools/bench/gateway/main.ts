@@ -1,9 +1,10 @@
 /**
  * Measures the gateway with SQLite capture against a bare mock upstream, in the same run: one JSON line per case.
  * Mock, gateway and load generator are three processes, so on 2 cores they compete; the mock is measured alone first, and what
- * each of them took of the processor is printed, so that one can see which of them a figure is of.
+ * each of them took of the processor is printed, so that one can see which of them a figure is of. In the cases `prompts` the gateway hands calls on to
+ * the agent's own model and puts other prompts into them. With `--json` the last line has all cases by name.
  *
- *     npm run bench:gateway -- [--no-fast-path] [12KB 12KB/stream 203KB 203KB/stream engine engine/stream]
+ *     npm run bench:gateway -- [--no-fast-path] [--json] [12KB 12KB/stream 203KB 203KB/stream prompts prompts/stream engine engine/stream]
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,6 +12,7 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { drive, type LoadResult, type Target } from './load.ts';
 import type { Command, Usage } from './gateway-process.ts';
+import { promptedBody } from './prompted-call.ts';
 import { replySizes, type ReplySize } from './replies.ts';
 
 const attempts = 16;
@@ -54,8 +56,25 @@ function bodyOf(model: string, isStream: boolean): Buffer {
   );
 }
 
-function print(line: Record<string, unknown>): void {
+const lines: Record<string, unknown> = {};
+
+function print(line: Record<string, unknown>, name?: string): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
+  if (name !== undefined) lines[name] = line;
+}
+
+function nameCase(name: string, isStream: boolean): string {
+  return isStream ? `${name}/stream` : name;
+}
+
+/** The load of one case on the gateway. */
+interface GatewayLoad {
+  readonly body: Buffer;
+  readonly calls: number;
+  readonly concurrency: number;
+  readonly rate?: number;
+  /** True where the gateway hands calls on to the agent's own model, with other prompts. */
+  readonly isPrompted?: boolean;
 }
 
 interface Measured {
@@ -73,20 +92,21 @@ function ownCpuMs(): number {
 /** Drives the gateway on fresh attempts, and says what it cost and kept. */
 async function measure(
   gateway: ChildProcess,
-  body: Buffer,
-  calls: number,
-  concurrency: number,
-  rate?: number,
+  { body, calls, concurrency, rate, isPrompted = false }: GatewayLoad,
 ): Promise<Measured> {
-  const targets = await ask<Target[]>(gateway, { type: 'open', attempts });
-  await drive({ targets, body, calls: Math.min(200, calls), concurrency });
+  const targets = await ask<Target[]>(gateway, { type: 'open', attempts, isPrompted });
+  const warming = Math.min(200, calls);
+  await drive({ targets, body, calls: warming, concurrency });
   const before = await ask<Usage>(gateway, { type: 'usage' });
   const [upstreamBefore, ownBefore] = [await ask<number>(upstream, { type: 'cpu' }), ownCpuMs()];
   const load = await drive({ targets, body, calls, concurrency, ...(rate === undefined ? {} : { rate }) });
   const [upstreamAfter, ownAfter] = [await ask<number>(upstream, { type: 'cpu' }), ownCpuMs()];
   const after = await ask<Usage>(gateway, { type: 'usage' });
+  const { replaced, others } = await ask<{ replaced: number; others: number }>(gateway, { type: 'replaced' });
   await ask(gateway, { type: 'close-attempts' });
   if (after.untrainable > 0) throw new Error(`${after.untrainable} calls were not captured whole`);
+  if (others > 0 || replaced !== (isPrompted ? warming + calls : 0))
+    throw new Error(`prompts were replaced in ${replaced} calls, and not in ${others} others`);
   const perCall = (ms: number): number => Math.round((ms * 1_000) / calls);
   return {
     load,
@@ -99,19 +119,27 @@ async function measure(
   };
 }
 
-async function benchUpstream(gateway: ChildProcess, mock: Target, size: ReplySize, isStream: boolean): Promise<void> {
-  const body = bodyOf(size, isStream);
+async function benchUpstream(
+  gateway: ChildProcess,
+  mock: Target,
+  size: ReplySize,
+  isStream: boolean,
+  isPrompted = false,
+): Promise<void> {
+  const body = isPrompted ? promptedBody(size, isStream) : bodyOf(size, isStream);
   const rate = size === '12KB' ? 150 : 50;
   await drive({ targets: [mock], body, calls: 300, concurrency: 16 });
   const bare = await drive({ targets: [mock], body, calls: keptAfterCalls, concurrency: 16 });
-  const through = await measure(gateway, body, keptAfterCalls, 16);
+  const load = { body, concurrency: 16, isPrompted };
+  const through = await measure(gateway, { ...load, calls: keptAfterCalls });
   const bareModerate = await drive({ targets: [mock], body, calls: rate * 5, concurrency: 16, rate });
-  const moderate = await measure(gateway, body, rate * 5, 16, rate);
-  print({
+  const moderate = await measure(gateway, { ...load, calls: rate * 5, rate });
+  const line = {
     bench: 'gateway',
-    upstream: 'http',
+    upstream: isPrompted ? 'own model' : 'http',
     reply: size,
     stream: isStream,
+    replacesPrompts: isPrompted,
     calls: keptAfterCalls,
     concurrency: 16,
     requestsPerSecond: through.load.requestsPerSecond,
@@ -128,7 +156,8 @@ async function benchUpstream(gateway: ChildProcess, mock: Target, size: ReplySiz
     },
     cpuMicrosecondsPerCall: through.cpuMicrosecondsPerCall,
     keptBytesPerCall: through.keptBytesPerCall,
-  });
+  };
+  print(line, nameCase(isPrompted ? 'prompts' : size, isStream));
 }
 
 function round(value: number): number {
@@ -139,22 +168,24 @@ const fastPath = !process.argv.includes('--no-fast-path');
 print({ bench: 'gateway', fastPath, node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model });
 const upstream = start('upstream-process.ts', []);
 const { baseUrl } = (await nextMessage(upstream)) as { baseUrl: string };
+const mock: Target = { baseUrl, apiKey: 'none' };
 const gateway = start('gateway-process.ts', [baseUrl, String(fastPath)], gatewayFlags);
 await nextMessage(gateway);
-const only = new Set(process.argv.slice(2).filter((argument) => argument !== '--no-fast-path'));
-const cases = [...Object.keys(replySizes), 'engine'].flatMap((name) => [name, `${name}/stream`]);
+const only = new Set(process.argv.slice(2).filter((argument) => !['--no-fast-path', '--json'].includes(argument)));
+const cases = [...Object.keys(replySizes), 'prompts', 'engine'].flatMap((name) => [name, `${name}/stream`]);
 for (const name of only)
   if (!cases.includes(name)) throw new Error(`there is no case "${name}"; there are ${cases.join(', ')}`);
-const isWanted = (name: string, isStream: boolean): boolean =>
-  only.size === 0 || only.has(isStream ? `${name}/stream` : name);
+const isWanted = (name: string, isStream: boolean): boolean => only.size === 0 || only.has(nameCase(name, isStream));
 
 for (const size of Object.keys(replySizes) as ReplySize[]) {
   for (const isStream of [false, true])
-    if (isWanted(size, isStream)) await benchUpstream(gateway, { baseUrl, apiKey: 'none' }, size, isStream);
+    if (isWanted(size, isStream)) await benchUpstream(gateway, mock, size, isStream);
 }
+for (const isStream of [false, true].filter((one) => isWanted('prompts', one)))
+  await benchUpstream(gateway, mock, '12KB', isStream, true);
 for (const isStream of [false, true].filter((one) => isWanted('engine', one))) {
-  const { load, ...cost } = await measure(gateway, bodyOf('engine', isStream), 4_000, 8);
-  print({
+  const { load, ...cost } = await measure(gateway, { body: bodyOf('engine', isStream), calls: 4_000, concurrency: 8 });
+  const line = {
     bench: 'gateway',
     upstream: 'engine',
     sampledTokens: 40,
@@ -163,7 +194,9 @@ for (const isStream of [false, true].filter((one) => isWanted('engine', one))) {
     concurrency: 8,
     ...load,
     ...cost,
-  });
+  };
+  print(line, nameCase('engine', isStream));
 }
+if (process.argv.includes('--json')) print({ bench: 'gateway', cases: lines });
 await ask(gateway, { type: 'stop' });
 upstream.kill();

@@ -60,11 +60,17 @@ function joinRequests(reported: readonly ModelCall[], counted: readonly Counted[
     const own = reported.filter((call) => nameOf(call) === agentName);
     const requests = counted.filter((each) => each.agentName === agentName).flatMap(repeat);
     if (own.length === 0) return requests;
-    return own.map(({ span: { spanId } }, index): OutsideCall => {
-      const { host, client } = requests[index] ?? { host: undefined, client: undefined };
+    return own.map(({ span: { spanId }, gateway }, index): OutsideCall => {
+      const { host, client } = requests[index] ?? { host: upstreamOf(gateway), client: undefined };
       return { spanId, agentName, host, client };
     });
   });
+}
+
+/** Returns the host that a gateway handed a call on to. */
+function upstreamOf(gateway: Span | undefined): string | undefined {
+  const upstream = gateway?.attributes[attributeNames.upstream];
+  return typeof upstream === 'string' && URL.canParse(upstream) ? new URL(upstream).host : undefined;
 }
 
 function toOther({ agentName, host, client }: OutsideCall, isWrapped: boolean): OtherCall {

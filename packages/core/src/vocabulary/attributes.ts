@@ -19,6 +19,8 @@ export const attributeNames = {
   finishReasons: 'gen_ai.response.finish_reasons',
   inputTokens: 'gen_ai.usage.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
+  /** The input tokens that the model's server read from a cache; they are among `inputTokens`. */
+  cachedTokens: 'gen_ai.usage.cache_read.input_tokens',
   /** JSON: the chat messages as the request had them. */
   inputMessages: 'gen_ai.input.messages',
   /** JSON: the assistant messages as the reply had them. */

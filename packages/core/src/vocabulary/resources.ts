@@ -16,6 +16,11 @@ export interface LlmEndpoint {
   readonly apiKey: string;
   readonly model: string;
   readonly sampling: SamplingParameters;
+  /**
+   * True where the agent's own model answers there, and not a policy: calls are handed on as they are, but for prompts that a search tries. Agents of other processes
+   * need it; those of this process ask their model themselves. @default false
+   */
+  readonly isOwn?: boolean;
 }
 
 /** Something that agents use and training improves. */

@@ -1,5 +1,8 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
+import { pageOf } from './page-of.ts';
+
+export { pageOf } from './page-of.ts';
 import { snapshot } from './snapshot/snapshot.ts';
 
 /** The address of the page that is shown. */
@@ -51,16 +54,6 @@ export function navigate(href: string, { replace = false }: { readonly replace?:
 
 addEventListener('popstate', () => (place.value = readPlace()));
 if (snapshot !== undefined) addEventListener('hashchange', () => (place.value = readPlace()));
-
-/** Makes the address of a page of a run, such as `/runs/a/rollouts?steps=3`. Empty fields are left out. */
-export function pageOf(
-  parts: readonly string[],
-  query: Readonly<Record<string, string | number | undefined>> = {},
-): string {
-  const fields = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
-  const text = new URLSearchParams(fields.map(([name, value]) => [name, String(value)])).toString();
-  return `/${parts.map((part) => encodeURIComponent(part)).join('/')}${text === '' ? '' : `?${text}`}`;
-}
 
 /** Changes fields of the query of the page that is shown. */
 export function setQuery(changes: Readonly<Record<string, string>>): void {

@@ -55,6 +55,7 @@ export function claimToJson({ rollout, attempt, lease }: OpenClaim): JsonObject 
     attempt_number: attempt.attemptNumber,
     mode: rollout.mode,
     fencing_token: lease.fencingToken,
+    ...(rollout.resourcesId !== undefined && { resources_id: rollout.resourcesId }),
   };
 }
 
@@ -65,7 +66,11 @@ export function readClaim(body: JsonObject): OpenClaim {
   const mode = present(body, 'mode');
   if (!modes.has(mode)) throw invalidField('mode', 'must be "train", "val" or "test"');
   return {
-    rollout: { rolloutId, mode: mode as RolloutMode },
+    rollout: {
+      rolloutId,
+      mode: mode as RolloutMode,
+      ...(present(body, 'resources_id') !== undefined && { resourcesId: idField(body, 'resources_id') }),
+    },
     attempt: { rolloutId, attemptId, attemptNumber: countField(body, 'attempt_number') },
     lease: { rolloutId, attemptId, fencingToken: countField(body, 'fencing_token') },
   };
@@ -93,8 +98,8 @@ export function readStaleness(
   return { ...(isGiven ? { maxStaleness } : {}), ...(onStale === undefined ? {} : { onStale }) };
 }
 
-export function endpointToJson({ apiKey, baseUrl, model, sampling }: LlmEndpoint): JsonObject {
-  return { api_key: apiKey, base_url: baseUrl, model, sampling };
+export function endpointToJson({ apiKey, baseUrl, model, sampling, isOwn }: LlmEndpoint): JsonObject {
+  return { api_key: apiKey, base_url: baseUrl, model, sampling, ...(isOwn === true && { is_own: true }) };
 }
 
 export function endpointFromJson(body: JsonObject): LlmEndpoint {
@@ -103,5 +108,6 @@ export function endpointFromJson(body: JsonObject): LlmEndpoint {
     baseUrl: String(body['base_url']),
     model: idField(body, 'model'),
     sampling: (body['sampling'] ?? {}) as LlmEndpoint['sampling'],
+    ...(body['is_own'] === true && { isOwn: true }),
   };
 }

@@ -18,6 +18,7 @@ import type { ReplyReader } from '../reply-reader/reply-reader.ts';
 import type { Servers } from '../upstream/ask-upstream.ts';
 import { sinkFor } from '../dialects/translating-sink.ts';
 import type { Dialect, DialectCall } from '../dialects/dialect.ts';
+import type { KnownServers } from '../policies/own-models.ts';
 import type { AttemptSession } from './attempt-session.ts';
 import { readCaller, toCallerName, type Caller } from '../capture/caller.ts';
 import { captureCall } from '../capture/capture-call.ts';
@@ -36,6 +37,8 @@ export interface AttemptCalls {
   readonly staleness: StalenessRule;
   readonly statistics: StatisticsCounter;
   readonly log: GatewayLog;
+  /** The servers that agents ask by themselves, where calls are handed on to those; undefined where a policy answers. */
+  readonly own: KnownServers | undefined;
   /** Notes that a request had a valid key. */
   readonly trust: (request: IncomingMessage) => void;
 }
@@ -68,7 +71,7 @@ async function answerBody(calls: AttemptCalls, call: AttemptCall, caller: Caller
   const named = nameByModel(caller, asked.request.model, model);
   const controller = new AbortController();
   const work = async (): Promise<void> => {
-    await enter(calls.gate, call.response, controller.signal);
+    await enterGate(calls.gate, call.response, controller.signal);
     try {
       await answerCaptured(calls, call, { asked, caller: named, model, controller });
     } finally {
@@ -84,7 +87,7 @@ function nameByModel(caller: Caller, asked: string, model: string): Caller {
 }
 
 /** Waits at the gate for as long as the agent keeps its connection. */
-async function enter(gate: AdmissionGate, response: ServerResponse, signal: AbortSignal): Promise<void> {
+export async function enterGate(gate: AdmissionGate, response: ServerResponse, signal: AbortSignal): Promise<void> {
   if (!gate.isPaused) return gate.enter(signal);
   const gone = new AbortController();
   const onClose = (): void =>
@@ -211,10 +214,11 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
   }
 }
 
-function logCall(
+/** Logs a call that is over, without what was said in it. */
+export function logCall(
   log: GatewayLog,
-  { session, dialect }: AttemptCall,
-  { policy, isPolicy, snapshot }: Admission,
+  { session, dialect }: Pick<AttemptCall, 'session' | 'dialect'>,
+  { policy, isPolicy, snapshot }: Omit<Admission, 'leave'>,
   outcome: CallOutcome,
   untrainable: Untrainable | undefined,
 ): void {
@@ -259,7 +263,7 @@ async function answerEmbeddingsBody(
   const onClose = (): void => controller.abort(agentLeft());
   response.on('close', onClose);
   await session.follow(controller, async () => {
-    await enter(calls.gate, response, controller.signal);
+    await enterGate(calls.gate, response, controller.signal);
     try {
       await session.holdReply(calls.options.maxAttemptReplyBytes, (onReplyBytes) =>
         passEmbeddings({

@@ -1,7 +1,7 @@
 import { GatewayError, LightningError, type TrainingGateway } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import { hashKey, isKey, mintKey } from './attempt-key.ts';
-import { AttemptSession, type OpenClaim } from './attempt-session.ts';
+import { AttemptSession, type AttemptPrompts, type OpenClaim } from './attempt-session.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
 
 type OpenCall = ReturnType<NonNullable<TrainingGateway['openCalls']>>[number];
@@ -49,8 +49,11 @@ export class AttemptRegistry {
     );
   }
 
-  /** Returns the attempt's key; it is not kept. @param mint makes it @throws {GatewayError} `request-invalid` when the attempt is open already */
-  open(claim: OpenClaim, mint: () => string = mintKey): string {
+  /**
+   * Returns the attempt's key; it is not kept. @param mint makes it @param prompts the texts that the rollout tries
+   * @throws {GatewayError} `request-invalid` when the attempt is open already
+   */
+  open(claim: OpenClaim, mint: () => string = mintKey, prompts?: AttemptPrompts): string {
     const { rolloutId, attemptId } = claim.attempt;
     const id = sessionId(rolloutId, attemptId);
     if (this.#open.has(id))
@@ -58,7 +61,7 @@ export class AttemptRegistry {
         code: 'request-invalid',
       });
     const key = mint();
-    const session = new AttemptSession(claim, key, this.#store, this.#window);
+    const session = new AttemptSession(claim, key, this.#store, this.#window, prompts);
     this.#open.set(id, session);
     this.#attemptOfKey.set(session.keyHash.toString('base64'), id);
     return key;

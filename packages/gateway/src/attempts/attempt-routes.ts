@@ -3,6 +3,7 @@ import { ReplyWriter } from '../http/reply-writer.ts';
 import { answerModels, decodeSegment, expectMethod, unknownPath, type ListedModels } from '../http/routes.ts';
 import { dialects, pathAfterVersion } from '../dialects/dialects.ts';
 import { answerAttemptCall, answerEmbeddings, otherNames, type AttemptCalls } from './answer-attempt-call.ts';
+import { answerOwnRequest } from './answer-own-request.ts';
 import { toCallerName } from '../capture/caller.ts';
 import { presentedKey } from './attempt-key.ts';
 import type { AttemptRegistry } from './attempt-registry.ts';
@@ -45,6 +46,8 @@ export async function answerAttempt(
 ): Promise<void> {
   const session = attempts.authorize(at.rolloutId, at.attemptId, presentedKey(request.headers));
   calls.trust(request);
+  if (calls.own !== undefined)
+    return answerOwnRequest(calls, { servers: calls.own, session, agent: at.agent, path: at.path, request, response });
   const listing = answerModels(at.path, request, listedModels(calls, session));
   if (listing !== undefined) return new ReplyWriter(response).json(listing);
   const dialect = dialects.get(at.path);

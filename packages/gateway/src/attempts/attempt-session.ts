@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { TraceRecorder } from '@agent-lightning/tracing';
+import { TraceRecorder, type promptKit } from '@agent-lightning/tracing';
 import { check, type Claim, type RolloutMode } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import type { KeptItems } from '../dialects/dialect.ts';
@@ -9,7 +9,8 @@ import type { SpanStore, WriteWindow } from './write-window.ts';
 
 /** The part of a claim that a gateway needs. */
 export interface OpenClaim {
-  readonly rollout: Pick<Claim['rollout'], 'rolloutId' | 'mode'> & Partial<Pick<Claim['rollout'], 'metadata'>>;
+  readonly rollout: Pick<Claim['rollout'], 'rolloutId' | 'mode'> &
+    Partial<Pick<Claim['rollout'], 'metadata' | 'resourcesId'>>;
   readonly attempt: Pick<Claim['attempt'], 'rolloutId' | 'attemptId' | 'attemptNumber'>;
   readonly lease: Claim['lease'];
 }
@@ -27,12 +28,17 @@ interface FollowedCall {
   readonly startedAtMs: number;
 }
 
+/** The texts that a rollout tries in model calls, or that are written down there. */
+export type AttemptPrompts = ReturnType<typeof promptKit.readWirePrompts>;
+
 /** One attempt whose model calls come through the gateway. */
 export class AttemptSession {
   readonly claim: OpenClaim;
   readonly mode: RolloutMode;
   readonly recorder: TraceRecorder;
   readonly keyHash: Buffer;
+  /** Undefined where calls keep their texts. */
+  readonly prompts: AttemptPrompts | undefined;
   /** Items of the attempt's earlier replies, for dialects whose requests may refer to them. */
   readonly kept: KeptItems = new Map();
   /** Further names by which the attempt's agents ask for their model, besides those of the gateway. */
@@ -45,8 +51,9 @@ export class AttemptSession {
   readonly #callCounts = new Map<string, number>();
   readonly #firstVersions = new Map<string, number>();
 
-  constructor(claim: OpenClaim, key: string, store: SpanStore, window: WriteWindow) {
+  constructor(claim: OpenClaim, key: string, store: SpanStore, window: WriteWindow, prompts?: AttemptPrompts) {
     this.claim = claim;
+    this.prompts = prompts;
     this.mode = claim.rollout.mode;
     this.keyHash = hashKey(key);
     this.#window = window;

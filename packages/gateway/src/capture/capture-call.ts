@@ -159,6 +159,7 @@ function choiceAttributes(
   addWhen(attributes, names.finishReasons, choice.finishReason === undefined ? undefined : [choice.finishReason]);
   addWhen(attributes, names.inputTokens, reply.usage?.inputTokens ?? reply.promptIds?.length);
   addWhen(attributes, names.outputTokens, countOutput(outcome, choice, index));
+  addWhen(attributes, names.cachedTokens, reply.usage?.cachedTokens);
   addWhen(attributes, names.outputMessages, outcome.status === 'failed' ? undefined : JSON.stringify([choice.message]));
   addWhen(attributes, names.timeToFirstTokenMs, outcome.timeToFirstTokenMs);
   addWhen(attributes, names.retries, outcome.retries > 0 ? outcome.retries : undefined);

@@ -29,7 +29,13 @@ function readUsage(payload: JsonObject, draft: ReplyDraft): void {
   if (!isPayload(usage)) return;
   const { prompt_tokens: input, completion_tokens: output } = usage;
   if (typeof input === 'number' && typeof output === 'number')
-    draft.usage = { inputTokens: input, outputTokens: output };
+    draft.usage = { inputTokens: input, outputTokens: output, ...readCached(usage['prompt_tokens_details']) };
+}
+
+/** Reads the tokens that were read from a cache out of the details of a usage. */
+export function readCached(details: unknown): { readonly cachedTokens?: number } {
+  const cached = isPayload(details) ? details['cached_tokens'] : undefined;
+  return typeof cached === 'number' && cached > 0 ? { cachedTokens: cached } : {};
 }
 
 /** Returns the index of a choice among those that were asked for. */

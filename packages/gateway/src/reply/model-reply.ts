@@ -30,6 +30,8 @@ export interface ReplyChoice {
 export interface ReplyUsage {
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Those of the input tokens that were read from a cache; undefined where there are none. */
+  readonly cachedTokens?: number;
 }
 
 /** One choice while it comes. */

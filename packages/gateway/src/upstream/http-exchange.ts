@@ -5,8 +5,11 @@ import { ReplyError } from '../http/reply-error.ts';
 export interface ExchangeOptions {
   readonly url: URL;
   readonly apiKey: string | undefined;
-  readonly body: Buffer;
+  readonly body?: Buffer;
   readonly accept: string;
+  readonly method?: 'GET' | 'POST';
+  /** The headers that are sent, all of them. @default those of a JSON call with the key as a bearer */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Ends the exchange; until a reply has begun, nothing else does: a model may think, or wait for its turn, in silence. */
   readonly signal: AbortSignal;
 }
@@ -33,7 +36,8 @@ function stallError(url: URL, stallTimeoutMs: number, isAgentSlow: boolean): Rep
       });
 }
 
-function headersOf({ accept, apiKey }: ExchangeOptions): Record<string, string> {
+function headersOf({ accept, apiKey, headers: given }: ExchangeOptions): Readonly<Record<string, string>> {
+  if (given !== undefined) return given;
   const headers = { 'content-type': 'application/json', accept, 'accept-encoding': 'identity' };
   return apiKey === undefined ? headers : { ...headers, authorization: `Bearer ${apiKey}` };
 }
@@ -61,6 +65,10 @@ export class HttpReply {
   header(name: string): string | undefined {
     const value = this.#headers[name];
     return typeof value === 'object' ? value[0] : value;
+  }
+
+  get headers(): Readonly<Record<string, string | string[] | undefined>> {
+    return this.#headers;
   }
 
   listen(listener: BodyListener): void {
@@ -169,14 +177,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Posts a body once and resolves with the reply's head. @throws {ReplyError} `upstream-failed` | `upstream-timeout`, or the signal's reason */
+/** Sends a request once, by default a POST, and resolves with the reply's head. @throws {ReplyError} `upstream-failed` | `upstream-timeout`, or the signal's reason */
 export function exchange(options: ExchangeOptions): Promise<HttpReply> {
-  const { url, signal, body } = options;
+  const { url, signal, body = null, method = 'POST' } = options;
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as ReplyError);
     const { origin, pathname, search } = url;
     agent.dispatch(
-      { origin, path: pathname + search, method: 'POST', headers: headersOf(options), body },
+      { origin, path: pathname + search, method, headers: headersOf(options), body },
       new Exchange(options, resolve, (error) => reject(transportError(error, url))),
     );
     return undefined;

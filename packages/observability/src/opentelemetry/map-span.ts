@@ -33,6 +33,7 @@ const plainAttributes: ReadonlySet<string> = new Set([
   names.finishReasons,
   names.inputTokens,
   names.outputTokens,
+  names.cachedTokens,
   names.errorType,
   names.toolName,
   names.toolCallId,

@@ -47,7 +47,7 @@ function responseObject(id: string, model: string, text: string): object {
       input_tokens: 3,
       output_tokens: 2,
       total_tokens: 5,
-      input_tokens_details: { cached_tokens: 0 },
+      input_tokens_details: { cached_tokens: 1 },
       output_tokens_details: { reasoning_tokens: 0 },
     },
   };

@@ -16,6 +16,7 @@ import { findRendered } from '../prompts/prompt-set.ts';
 import { countTasks, findPrompts } from './find-prompts.ts';
 import type { FindSettings } from './found-source.ts';
 import { describeFound, toTemplates } from './found-templates.ts';
+import { findMissed, findSteadyPrompts } from './steady-prompts.ts';
 
 type StepSoFar = Parameters<NonNullable<AlgorithmRun['extend']>>[0];
 
@@ -34,6 +35,7 @@ export interface FoundSearch<Metrics extends object> {
 export const watchId = 'prompts-watch';
 const asIsId = 'prompts-as-they-are';
 const foundFile = 'found-prompts.json';
+const steadyFile = 'steady-prompts.json';
 const keyOfFinding = 'find.';
 
 /** Returns the positions of the tasks that are run to find prompts. */
@@ -46,6 +48,8 @@ export class FoundRun<Metrics extends object> implements AlgorithmRun<Metrics> {
   readonly #options: FoundSearch<Metrics>;
   readonly #host: AlgorithmHost;
   #found: readonly FoundPrompt[] = [];
+  /** The names of the prompts that stood in every call of their agent. */
+  #steady: readonly string[] = [];
   #run: AlgorithmRun<Metrics> | undefined;
 
   constructor(options: FoundSearch<Metrics>, host: AlgorithmHost) {
@@ -84,10 +88,14 @@ export class FoundRun<Metrics extends object> implements AlgorithmRun<Metrics> {
   }
 
   async extend(step: StepSoFar): Promise<readonly PlannedRollout[]> {
-    if (this.#run !== undefined) return (await this.#run.extend?.(leaveOutFinding(step))) ?? [];
+    if (this.#run !== undefined) {
+      const own = leaveOutFinding(step);
+      return (await this.#run.extend?.(leaveOutRewards(own, await this.#findMissed(own)))) ?? [];
+    }
     const succeeded = step.rollouts.filter(({ status }) => status === 'succeeded');
     const { agentMatch } = this.#options.settings;
-    const { prompts, left } = findPrompts(succeeded, await this.#host.readSpans(succeeded), { agentMatch });
+    const spans = await this.#host.readSpans(succeeded);
+    const { prompts, left } = findPrompts(succeeded, spans, { agentMatch });
     for (const sentence of left) this.#host.logger.warn(sentence);
     if (countTasks(succeeded) === 1)
       this.#host.logger.warn(
@@ -95,7 +103,8 @@ export class FoundRun<Metrics extends object> implements AlgorithmRun<Metrics> {
       );
     if (prompts.length === 0) return [];
     for (const prompt of prompts) this.#host.logger.info(describeFound(prompt));
-    const run = await this.#begin(prompts);
+    const isOfSeveral = countTasks(succeeded) > 1;
+    const run = await this.#begin(prompts, isOfSeveral ? findSteadyPrompts(prompts, spans, agentMatch) : []);
     await run.publish();
     return await run.plan(step.step);
   }
@@ -104,21 +113,25 @@ export class FoundRun<Metrics extends object> implements AlgorithmRun<Metrics> {
     // A step that found nothing has no search whose figures it could give.
     if (this.#run === undefined) return { metrics: {} as Metrics, end: this.#describeNothing(step) };
     const own = { ...step, ...leaveOutFinding({ ...step, planned: [] }) };
-    const outcome = await this.#run.learn(own);
-    const absent = await this.#findAbsent(own);
+    const missed = await this.#findMissed(own);
+    const outcome = await this.#run.learn(leaveOutRewards(own, missed));
+    const absent = (await this.#findAbsent(own)) ?? describeMissed(missed, this.#options.owner);
     if (absent === undefined) return outcome;
-    if (step.step === 1) return { ...outcome, end: absent };
+    const isOver = [...missed.values()].some(({ length }) => length === countSucceeded(own));
+    if (step.step === 1 || isOver) return { ...outcome, end: absent };
     return { ...outcome, warnings: [...(outcome.warnings ?? []), absent.message] };
   }
 
   async save(directory: string): Promise<void> {
     await writeFile(join(directory, foundFile), JSON.stringify(this.#found), { flush: true });
+    await writeFile(join(directory, steadyFile), JSON.stringify(this.#steady), { flush: true });
     await this.#run?.save(directory);
   }
 
   async load(directory: string): Promise<void> {
     const found = JSON.parse(await readFile(join(directory, foundFile), 'utf8')) as readonly unknown[];
-    if (found.length > 0) await (await this.#begin(found.map(promptKit.checkFound))).load(directory);
+    const steady = JSON.parse(await readFile(join(directory, steadyFile), 'utf8')) as readonly string[];
+    if (found.length > 0) await (await this.#begin(found.map(promptKit.checkFound), steady)).load(directory);
   }
 
   async exportResult(directory: string): Promise<void> {
@@ -127,7 +140,7 @@ export class FoundRun<Metrics extends object> implements AlgorithmRun<Metrics> {
   }
 
   /** Begins the search over the prompts that were found. The resources of its candidates say where these stand. */
-  async #begin(found: readonly FoundPrompt[]): Promise<AlgorithmRun<Metrics>> {
+  async #begin(found: readonly FoundPrompt[], steady: readonly string[]): Promise<AlgorithmRun<Metrics>> {
     const host: AlgorithmHost = {
       ...this.#host,
       putResources: (id, resources) => {
@@ -138,8 +151,15 @@ export class FoundRun<Metrics extends object> implements AlgorithmRun<Metrics> {
       },
     };
     this.#found = found;
+    this.#steady = steady;
     this.#run = await this.#options.search(toTemplates(found)).begin(host);
     return this.#run;
+  }
+
+  /** Returns the ids of rollouts whose agents called without a prompt that stood in all of their calls before, by its name. */
+  async #findMissed({ rollouts }: Pick<StepSoFar, 'rollouts'>): Promise<ReadonlyMap<string, readonly string[]>> {
+    const succeeded = rollouts.filter(({ status }) => status === 'succeeded');
+    return findMissed(this.#steady, await this.#host.readSpans(succeeded));
   }
 
   async #findAbsent({ rollouts }: StepRollouts): Promise<TrainerError | undefined> {
@@ -157,10 +177,38 @@ export class FoundRun<Metrics extends object> implements AlgorithmRun<Metrics> {
   #describeNothing({ rollouts }: StepRollouts): TrainerError {
     const succeeded = rollouts.filter(({ status }) => status === 'succeeded').length;
     return new TrainerError(
-      `no prompt was found in the model calls of ${succeeded} rollouts (${rollouts.length - succeeded} more failed); wrap the agent with withLightning, let agentMatch select it, and see what trainer.dev({ tasks }) says; where user messages hold the prompt, find those: ${this.#options.owner}.prompts = { find: ['system', 'beginning'] }; or name prompts by promptTemplate`,
+      `no prompt was found in the model calls of ${succeeded} rollouts (${rollouts.length - succeeded} more failed); wrap the agent with withLightning, let agentMatch select it, and see what trainer.dev({ tasks }) says; for an agent in another process (runCommand), give the Trainer ownModels: { openai: {} }; where user messages hold the prompt, find those: ${this.#options.owner}.prompts = { find: ['system', 'beginning'] }; or name prompts by promptTemplate`,
       { code: 'no-signal' },
     );
   }
+}
+
+function countSucceeded({ rollouts }: Pick<StepSoFar, 'rollouts'>): number {
+  return rollouts.filter(({ status }) => status === 'succeeded').length;
+}
+
+/** Takes the rewards from rollouts that ran with a text that nobody tried: they say nothing about a candidate. */
+function leaveOutRewards<Step extends Pick<StepSoFar, 'episodes'>>(
+  step: Step,
+  missed: ReadonlyMap<string, readonly string[]>,
+): Step {
+  if (missed.size === 0) return step;
+  const ids = new Set([...missed.values()].flat());
+  const episodes = step.episodes.map((episode) =>
+    ids.has(episode.rollout.rolloutId) ? { ...episode, reward: undefined, rewards: {} } : episode,
+  );
+  return { ...step, episodes };
+}
+
+/** Returns the error that names a prompt that had to stand in rollouts and did not. */
+function describeMissed(missed: ReadonlyMap<string, readonly string[]>, owner: string): TrainerError | undefined {
+  const [first] = missed;
+  if (first === undefined) return undefined;
+  const [name, ids] = first;
+  return new TrainerError(
+    `the prompt "${name}" stood in every call of its agent in the dry run, and in none of the calls of ${ids.length === 1 ? 'the rollout' : `${ids.length} rollouts, such as`} ${ids[0]}: its version was not tried there, and the reward counts for nothing; where the agent's text differs from task to task, find prompts in more tasks by ${owner}.prompts = { findTasks: 12 }, or name it by promptTemplate`,
+    { code: 'no-signal' },
+  );
 }
 
 /** Leaves out the rollouts in which prompts were found: the search does not know them. */

@@ -63,6 +63,6 @@ async function rehearse(host: AlgorithmHost, settings: FindSettings, perfectRewa
 
 function describeNone(calls: number): string {
   return calls === 0
-    ? 'no model call of a selected agent was seen: wrap the agent with withLightning, let agentMatch select it, and use a client that sends its calls by fetch'
+    ? 'no model call of a selected agent was seen: wrap the agent with withLightning, let agentMatch select it, and use a client that sends its calls by fetch; for an agent in another process (runCommand), give the Trainer ownModels: { openai: {} }'
     : `no prompt was found in ${calls} model calls of selected agents`;
 }

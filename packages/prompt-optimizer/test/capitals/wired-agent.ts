@@ -13,6 +13,7 @@ export interface ReceivedCall {
 }
 
 interface Body {
+  readonly stream?: boolean;
   readonly messages: readonly { readonly content: string }[];
   readonly tools?: readonly [{ readonly function: { readonly description: string } }];
 }
@@ -21,7 +22,7 @@ interface Body {
 export async function startHostedModel(tasks: readonly CapitalTask[]) {
   const received: ReceivedCall[] = [];
   const server: Server = createServer(async (request, response) => {
-    const { messages, tools } = await readBody(request);
+    const { messages, tools, stream } = await readBody(request);
     const [system, question] = messages.map(({ content }) => content) as [string, string];
     const tool = tools?.[0].function.description ?? '';
     received.push({ system, tool, question, authorization: request.headers.authorization });
@@ -29,8 +30,16 @@ export async function startHostedModel(tasks: readonly CapitalTask[]) {
     const short = system.includes('Answer with one word.') ? city : `The capital is ${city}`;
     const answer = system.includes('Write in capital letters.') ? short.toUpperCase() : short;
     const content = system.includes('End with a full stop.') ? `${answer}.` : answer;
+    const usage = { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25 };
+    if (stream === true) {
+      response.setHeader('content-type', 'text/event-stream');
+      const pieces = [{ choices: [{ index: 0, delta: { content } }] }, { choices: [], model: 'hosted', usage }];
+      return void response.end(
+        pieces.map((piece) => `data: ${JSON.stringify(piece)}\n\n`).join('') + 'data: [DONE]\n\n',
+      );
+    }
     response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content } }] }));
+    return void response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content } }], usage }));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

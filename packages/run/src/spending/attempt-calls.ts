@@ -1,8 +1,8 @@
 import { attributeNames, type Attributes, type Span, type SpanInput } from '@agent-lightning/core';
-import { addUsage, usageKey, usageOfCall, type Usage, type UsageTable } from './usage.ts';
+import { addUsage, usageKey, usageOfCall, type CallTokens, type Usage, type UsageTable } from './usage.ts';
 
 /** A model call as one span tells it. */
-interface ToldCall {
+interface ToldCall extends CallTokens {
   readonly isGateway: boolean;
   readonly isJudge: boolean;
   /** True for a further choice of a call that another span counts. */
@@ -12,8 +12,6 @@ interface ToldCall {
   readonly parentSpanId: string | undefined;
   /** The names of the model: that of the policy; as the gateway, or else the agent, asked for it; then as it answered. */
   readonly models: readonly string[];
-  readonly inputTokens: number | undefined;
-  readonly outputTokens: number | undefined;
 }
 
 /** The name of a model that nobody told. */
@@ -43,10 +41,12 @@ export class AttemptCalls {
       const isCaptured = !call.isGateway && (parents.has(spanId) || responses.has(call.responseId ?? spanId));
       if (isCaptured || !call.isAnswered) continue;
       const key = usageKey(call.isJudge ? 'judge' : 'agent', chooseModel(call.models));
-      const [, usage] = usageOfCall(key, call.inputTokens, call.outputTokens);
+      const [, usage] = usageOfCall(key, call);
       addUsage(
         table,
-        new Map([[key, call.isChoice ? { ...usage, calls: 0, inputTokens: 0, withoutUsage: 0 } : usage]]),
+        new Map([
+          [key, call.isChoice ? { ...usage, calls: 0, inputTokens: 0, cachedTokens: 0, withoutUsage: 0 } : usage],
+        ]),
       );
     }
     return table;
@@ -76,6 +76,7 @@ function readCall({ attributes, status, parentSpanId }: Span | SpanInput): ToldC
     models: models.length === 0 ? [unnamed] : models,
     inputTokens,
     outputTokens,
+    cachedTokens: readCount(attributes, attributeNames.cachedTokens),
   };
 }
 

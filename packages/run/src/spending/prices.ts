@@ -4,6 +4,8 @@ import { check } from '@agent-lightning/core';
 export interface ModelPrice {
   readonly input: number;
   readonly output: number;
+  /** The price of input tokens that the server read from its cache. @default `input` */
+  readonly cachedInput?: number;
 }
 
 /** The day for which the prices below were read; makers change theirs, and `prices` of the trainer replaces any. */
@@ -54,11 +56,14 @@ export function checkPrices(
   const checked: Record<string, ModelPrice> = {};
   for (const [model, price] of Object.entries(prices)) {
     const name = `${owner}: prices[${JSON.stringify(model)}]`;
-    check.knownOptions(name, price, ['input', 'output']);
-    const { input, output } = price;
+    check.knownOptions(name, price, ['input', 'output', 'cachedInput']);
+    const { input, output, cachedInput } = price;
     checked[model] = {
       input: check.positive(`${name}.input`, input, { orZero: true }),
       output: check.positive(`${name}.output`, output, { orZero: true }),
+      ...(cachedInput !== undefined && {
+        cachedInput: check.positive(`${name}.cachedInput`, cachedInput, { orZero: true }),
+      }),
     };
   }
   return Object.freeze(checked);

@@ -4,7 +4,14 @@ import { TrainerError } from '@agent-lightning/core';
 import { withFileErrors } from '../files/file-errors.ts';
 import { addUsage, type Usage, type UsageTable } from './usage.ts';
 
-type UsageLine = readonly [key: string, calls: number, input: number, output: number, withoutUsage: number];
+type UsageLine = readonly [
+  key: string,
+  calls: number,
+  input: number,
+  output: number,
+  withoutUsage: number,
+  cached?: number,
+];
 
 /** One line of the ledger. Figures are added; those of an attempt replace what a line before said of it. */
 interface LedgerLine {
@@ -135,13 +142,10 @@ export class SpendLedger {
 }
 
 function toLines(usage: UsageTable): readonly UsageLine[] {
-  return [...usage].map(([key, { calls, inputTokens, outputTokens, withoutUsage }]) => [
-    key,
-    calls,
-    inputTokens,
-    outputTokens,
-    withoutUsage,
-  ]);
+  return [...usage].map(([key, { calls, inputTokens, outputTokens, withoutUsage, cachedTokens }]): UsageLine => {
+    const line = [key, calls, inputTokens, outputTokens, withoutUsage] as const;
+    return cachedTokens === 0 ? line : [...line, cachedTokens];
+  });
 }
 
 /** Reads the lines of a ledger. @returns them, and the text without a last line that is not whole */
@@ -191,6 +195,7 @@ function sumLines(lines: readonly LedgerLine[]): LedgerTotals {
   return { usage, attempts, rollouts, ms };
 }
 
-function fromLine([key, calls, inputTokens, outputTokens, withoutUsage]: UsageLine): readonly [string, Usage] {
-  return [key, { calls, inputTokens, outputTokens, withoutUsage }];
+function fromLine(line: UsageLine): readonly [string, Usage] {
+  const [key, calls, inputTokens, outputTokens, withoutUsage, cachedTokens = 0] = line;
+  return [key, { calls, inputTokens, outputTokens, cachedTokens, withoutUsage }];
 }

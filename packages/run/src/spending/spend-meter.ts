@@ -5,7 +5,16 @@ import { isNameOf, PriceBook } from './prices.ts';
 import { describeSpend, formatUsd, sumSpend, type Spend } from './spend.ts';
 import { SpendLedger, type LedgerTotals } from './spend-ledger.ts';
 import type { SpendingRules } from './spending-rules.ts';
-import { addUsage, readUsageKey, usageKey, usageOfCall, type SpendPart, type Usage, type UsageTable } from './usage.ts';
+import {
+  addUsage,
+  readUsageKey,
+  usageKey,
+  usageOfCall,
+  type CallTokens,
+  type SpendPart,
+  type Usage,
+  type UsageTable,
+} from './usage.ts';
 
 export interface SpendMeterOptions {
   readonly rules: SpendingRules;
@@ -28,11 +37,7 @@ interface AskedCall {
 }
 
 /** A call that was answered. */
-interface AnsweredCall extends AskedCall {
-  /** Undefined where nobody reported them. */
-  readonly inputTokens: number | undefined;
-  readonly outputTokens: number | undefined;
-}
+type AnsweredCall = AskedCall & CallTokens;
 
 const noTotals: LedgerTotals = { usage: new Map(), attempts: new Map(), rollouts: 0, ms: 0 };
 
@@ -165,8 +170,8 @@ export class SpendMeter {
   }
 
   /** Counts a call that was answered outside rollouts. */
-  count({ part, model = '(unnamed model)', inputTokens, outputTokens }: AnsweredCall): void {
-    const added = new Map([usageOfCall(usageKey(part, model), inputTokens, outputTokens)]);
+  count({ part, model = '(unnamed model)', ...tokens }: AnsweredCall): void {
+    const added = new Map([usageOfCall(usageKey(part, model), tokens)]);
     this.#ledger?.addUsage(added);
     this.#add(added);
   }

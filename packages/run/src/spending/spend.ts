@@ -31,9 +31,15 @@ export interface Spend {
 }
 
 /** Returns the cost of some usage of a model in US dollars; undefined where the model has no price. */
-export function priceUsage(model: string, { inputTokens, outputTokens }: Usage, prices: PriceBook): number | undefined {
+export function priceUsage(
+  model: string,
+  { inputTokens, outputTokens, cachedTokens }: Usage,
+  prices: PriceBook,
+): number | undefined {
   const price = prices.find(model);
-  return price && (inputTokens * price.input + outputTokens * price.output) / 1e6;
+  if (price === undefined) return undefined;
+  const { input, output, cachedInput = input } = price;
+  return ((inputTokens - cachedTokens) * input + cachedTokens * cachedInput + outputTokens * output) / 1e6;
 }
 
 /** Sums up what was used. */
@@ -63,6 +69,7 @@ function sumUp(models: readonly ModelSpend[]): PartSpend {
     calls: sum(({ calls }) => calls),
     inputTokens: sum(({ inputTokens }) => inputTokens),
     outputTokens: sum(({ outputTokens }) => outputTokens),
+    cachedTokens: sum(({ cachedTokens }) => cachedTokens),
     withoutUsage: sum(({ withoutUsage }) => withoutUsage),
     usd: sum(({ usd }) => usd),
     withoutPrice: sum(({ withoutPrice }) => withoutPrice),

@@ -8,6 +8,8 @@ export interface Usage {
   readonly calls: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Input tokens that were read from a cache; they are among `inputTokens`. */
+  readonly cachedTokens: number;
   /** Calls that were answered and whose tokens nobody reported in full: what is missing is in no figure of tokens. */
   readonly withoutUsage: number;
 }
@@ -15,7 +17,7 @@ export interface Usage {
 /** Usage by part and model. */
 export type UsageTable = ReadonlyMap<string, Usage>;
 
-const none: Usage = { calls: 0, inputTokens: 0, outputTokens: 0, withoutUsage: 0 };
+const none: Usage = { calls: 0, inputTokens: 0, outputTokens: 0, cachedTokens: 0, withoutUsage: 0 };
 
 /** Names a line of a table. */
 export function usageKey(part: SpendPart, model: string): string {
@@ -36,6 +38,7 @@ export function addUsage(table: Map<string, Usage>, added: UsageTable, sign: 1 |
       calls: before.calls + sign * usage.calls,
       inputTokens: before.inputTokens + sign * usage.inputTokens,
       outputTokens: before.outputTokens + sign * usage.outputTokens,
+      cachedTokens: before.cachedTokens + sign * usage.cachedTokens,
       withoutUsage: before.withoutUsage + sign * usage.withoutUsage,
     };
     if (Object.values(after).every((count) => count === 0)) table.delete(key);
@@ -43,11 +46,18 @@ export function addUsage(table: Map<string, Usage>, added: UsageTable, sign: 1 |
   }
 }
 
-/** Returns the table of one call. A figure that is undefined was not reported. */
+/** The tokens of one call. A figure that is undefined was not reported. */
+export interface CallTokens {
+  readonly inputTokens: number | undefined;
+  readonly outputTokens: number | undefined;
+  /** @default 0 */
+  readonly cachedTokens?: number | undefined;
+}
+
+/** Returns the table of one call. */
 export function usageOfCall(
   key: string,
-  inputTokens: number | undefined,
-  outputTokens: number | undefined,
+  { inputTokens, outputTokens, cachedTokens = 0 }: CallTokens,
 ): readonly [string, Usage] {
   const isReported = inputTokens !== undefined && outputTokens !== undefined;
   return [
@@ -56,6 +66,7 @@ export function usageOfCall(
       calls: 1,
       inputTokens: inputTokens ?? 0,
       outputTokens: outputTokens ?? 0,
+      cachedTokens: Math.min(cachedTokens, inputTokens ?? 0),
       withoutUsage: isReported ? 0 : 1,
     },
   ];

@@ -20,7 +20,7 @@ async function createPath(): Promise<string> {
 
 interface Given {
   readonly limits?: RunLimits;
-  readonly prices?: Record<string, { input: number; output: number }>;
+  readonly prices?: Record<string, { input: number; output: number; cachedInput?: number }>;
   readonly path?: string;
   readonly clock?: Clock;
   readonly hosted?: readonly string[];
@@ -63,6 +63,27 @@ const model = (name: string, input?: number, output?: number): Attributes => ({
 });
 
 describe('the meter of a run', () => {
+  it('prices tokens that were read from a cache as the user says, and as other input where he says nothing', async () => {
+    const path = await createPath();
+    const prices = { mine: { input: 1, output: 10, cachedInput: 0.1 }, plain: { input: 1, output: 10 } };
+    const cached = { [attributeNames.cachedTokens]: 800_000 };
+    const { meter } = await openMeter({ prices, path });
+    for (const name of ['mine', 'plain'])
+      meter.countWritten(name, [call({ ...model(name, 1_000_000, 100_000), ...cached })]);
+    meter.count({ part: 'judge', model: 'mine', inputTokens: 10, outputTokens: 0, cachedTokens: 20 });
+    const usdOf = ({ spend }: SpendMeter) =>
+      Object.fromEntries(spend.models.map((each) => [each.part + each.model, each.usd]));
+    const expected = { agentplain: 2, agentmine: 0.2 + 0.08 + 1, judgemine: 1e-6 };
+    for (const [name, usd] of Object.entries(expected)) expect(usdOf(meter)[name]).toBeCloseTo(usd, 12);
+    expect(meter.spend.tokens).toBe(2_200_010);
+    await meter.close();
+    const { meter: next } = await openMeter({ prices, path });
+    expect(next.spend.models).toEqual(meter.spend.models);
+    await expect(openMeter({ prices: { mine: { input: 1, output: 1, cachedInput: -1 } } })).rejects.toThrow(
+      'cachedInput',
+    );
+  });
+
   it('counts tokens and dollars by part and model, by hand', async () => {
     const { meter } = await openMeter({ prices: { mine: { input: 1, output: 10 } } });
     meter.countWritten('a1', [

@@ -10,7 +10,7 @@ const longestVariable = process.platform === 'win32' ? 32_000 : 130_000;
 
 /**
  * Returns the environment of a command: what it inherits of this process, then the attempt's endpoint and names, then the user's own.
- * Without a policy no variable of a model is set, and the command talks to its own.
+ * Without a policy no variable of a model is set, and the command talks to its own; where a gateway hands its calls on to that, it is sent there.
  * @throws {ConfigurationError} `option-invalid` for a task that is too long for a variable
  */
 export function commandEnvironment<Task>(
@@ -20,20 +20,23 @@ export function commandEnvironment<Task>(
   scope: RolloutScope,
   spanId: string,
 ): Record<string, string> {
-  const { rollout, attempt, llm } = scope;
+  const { rollout, attempt, llm, ownEndpoint } = scope;
+  const endpoint = llm ?? ownEndpoint;
   const own = typeof options.env === 'function' ? options.env(task, context) : options.env;
   const merged: Record<string, string | undefined> = {
-    ...inheritedEnvironment(options.inheritEnv, llm !== undefined),
+    ...inheritedEnvironment(options.inheritEnv, endpoint !== undefined),
     AGENT_LIGHTNING_ROLLOUT_ID: rollout.rolloutId,
     AGENT_LIGHTNING_ATTEMPT_ID: attempt.attemptId,
     AGENT_LIGHTNING_ATTEMPT_NUMBER: String(attempt.attemptNumber),
     AGENT_LIGHTNING_MODE: rollout.mode,
     // What OpenTelemetry reads in a child process; sent as a header it puts model calls below the command's span.
     TRACEPARENT: formatTraceParent(scope.recorder.traceId, spanId),
-    ...(llm !== undefined && {
-      ...modelVariables(llm),
-      ...withoutProxy(new URL(llm.baseUrl).hostname),
+    ...(endpoint !== undefined && {
+      ...modelVariables(endpoint),
+      ...withoutProxy(new URL(endpoint.baseUrl).hostname),
     }),
+    // An agent that asks its own model knows which.
+    ...(ownEndpoint !== undefined && { AGENT_LIGHTNING_MODEL: undefined }),
     ...(options.taskIn === 'environment' && { AGENT_LIGHTNING_TASK: taskVariable(options.taskForAgent(task)) }),
     ...own,
   };

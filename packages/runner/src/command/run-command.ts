@@ -44,7 +44,7 @@ async function runOnce<Task>(
 ): Promise<RolloutResult> {
   const scope = requireRollout('runCommand');
   const args = typeof options.args === 'function' ? checkArguments(options.args(task, context)) : options.args;
-  const secret = scope.llm?.apiKey;
+  const secret = (scope.llm ?? scope.ownEndpoint)?.apiKey;
   await answerTo(options, scope);
   const spanId = randomSpanId();
   const env = commandEnvironment(options, task, context, scope, spanId);

@@ -20,7 +20,7 @@ import { toWorkerId } from './worker-ids.ts';
 /** A rollout with the attempt that was just made. */
 type Attempted = AglRollout & { readonly attempt: AglAttempt };
 
-/** What a client changes of an attempt. */
+/** Holds what a client changes of an attempt. */
 export interface AttemptChange {
   readonly status?: AttemptStatus;
   readonly worker_id?: string;

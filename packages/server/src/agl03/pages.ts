@@ -2,7 +2,7 @@ import { RequestError } from '../http/request-error.ts';
 import type { FieldReader } from './read-fields.ts';
 import type { AglPage } from './shapes.ts';
 
-/** How a list is sorted and cut. */
+/** Says how a list is sorted and cut. */
 export interface ListOptions {
   readonly limit: number;
   readonly offset: number;

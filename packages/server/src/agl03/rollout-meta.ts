@@ -4,7 +4,7 @@ import type { AglConfig, AglRollout, AglTask, AttemptStatus, JsonObject, Rollout
 /** The member of a rollout's metadata that says what a client of Agent Lightning 0.3 gave and our rollouts have no field for. */
 const metaName = 'agl03';
 
-/** What our rollouts have no field for. */
+/** Holds what our rollouts have no field for. */
 export interface RolloutMeta {
   /** True when the mode is null. */
   readonly noMode?: boolean;
@@ -40,7 +40,7 @@ export function readMeta(rollout: Rollout): RolloutMeta | undefined {
   return rollout.metadata[metaName] as unknown as RolloutMeta | undefined;
 }
 
-/** What a rollout is enqueued with, beside its task. */
+/** Says with what a rollout is enqueued, beside its task. */
 export interface Placing {
   readonly rolloutId: string;
   readonly queue: string;

@@ -20,7 +20,7 @@ export type WorkerStatus = (typeof workerStatuses)[number];
 export type Mode = (typeof modes)[number];
 export type JsonObject = { readonly [key: string]: JsonValue };
 
-/** How a rollout is run, in seconds. */
+/** Says how a rollout is run, in seconds. */
 export interface AglConfig {
   readonly timeout_seconds: number | null;
   readonly unresponsive_seconds: number | null;
@@ -92,7 +92,7 @@ export interface AglSpan {
   readonly resource: JsonValue;
 }
 
-/** What a client asks to enqueue; null where it says nothing. */
+/** Holds what a client asks to enqueue; null where it says nothing. */
 export interface AglTask {
   readonly input: JsonValue;
   readonly mode: Mode | null;

@@ -3,7 +3,7 @@ import { checkSpan } from '@agent-lightning/store';
 import type { Caller } from '../keys/caller.ts';
 import type { CallPolicy, SpanDraft } from './to-span.ts';
 
-/** What became of one span. */
+/** Tells what became of one span. */
 export type SpanOutcome =
   | { readonly sequenceId: number }
   | { readonly problem: string; readonly code: 'not-found' | 'over' | 'forbidden' | 'invalid' };

@@ -12,7 +12,7 @@ import type { AnyAttributes, ExportedSpan } from './trace-export.ts';
 
 type SpanKind = SpanInput['kind'];
 
-/** What a span means to training: its kind, the attributes that say it under the current names, and its tokens. */
+/** Holds what a span means to training: its kind, the attributes that say it under the current names, and its tokens. */
 export interface SpanMeaning {
   readonly kind: SpanKind;
   /** Attributes to set beside, or instead of, those that came. */

@@ -7,7 +7,7 @@ import type { AnyAttributes, AnyValue, ExportedSpan } from './trace-export.ts';
 /** The attribute in which the server keeps, as JSON, what a span had that our own spans have no place for. */
 export const originAttribute = 'agentlightning.origin';
 
-/** What a span that came in over another protocol had beside what is kept of it. */
+/** Holds what a span that came in over another protocol had beside what is kept of it. */
 export interface SpanOrigin {
   /** Names of attributes that we added. */
   readonly added?: readonly string[];

@@ -98,6 +98,8 @@ export interface ModelCallAnswer {
   readonly finishReason?: unknown;
   readonly inputTokens?: unknown;
   readonly outputTokens?: unknown;
+  /** Those of the input tokens that were read from a cache. */
+  readonly cachedTokens?: unknown;
 }
 
 /** Returns the attributes of a model call that was answered. */
@@ -108,6 +110,8 @@ export function answerAttributes(answer: ModelCallAnswer): Record<string, Attrib
   if (isText(answer.finishReason)) attributes[attributeNames.finishReasons] = [answer.finishReason];
   addNumber(attributes, attributeNames.inputTokens, answer.inputTokens);
   addNumber(attributes, attributeNames.outputTokens, answer.outputTokens);
+  // Most servers report that there are none with every call.
+  if (answer.cachedTokens !== 0) addNumber(attributes, attributeNames.cachedTokens, answer.cachedTokens);
   return attributes;
 }
 

@@ -10,6 +10,7 @@ import {
 } from '@agent-lightning/core';
 import { toAskModel, type AskModel, type TextModel } from '../models/text-model.ts';
 import type { Judgement, JudgeStatistics } from './judge.ts';
+import { compareAgainst } from './compare-against.ts';
 import { readScores, writeComparison } from './comparison-request.ts';
 
 export interface ComparisonOptions {
@@ -44,6 +45,11 @@ export interface Comparison {
    * @throws {TraceError} `reward-missing` where some of the rollouts have no text @throws {ConfigurationError} `option-invalid` where none has one
    */
   (group: readonly ComparedRollout[]): Promise<readonly (Judgement | undefined)[]>;
+  /**
+   * Compares an answer with a fixed one to the same task: 0.5 where both are as good, 1 where it is much better, with the judge's reason. A rollout function may return it under any algorithm, searches over
+   * prompts among them: the scores of all answers to a task compare, since all are measured from the same one. Undefined when the judge failed: then the rollout has no reward, and counts nowhere.
+   */
+  against(answer: Parameters<ReturnType<typeof compareAgainst>>[0]): Promise<Judgement | undefined>;
   readonly statistics: JudgeStatistics;
   /** The name of the model that scores, by which its price is found; undefined where a function answers. */
   readonly model?: string;
@@ -126,6 +132,9 @@ export function compare(options: ComparisonOptions): Comparison {
       }
     },
     {
+      against: compareAgainst(name, score, () => {
+        counts.failed += 1;
+      }),
       statistics: counts as JudgeStatistics,
       ...(askModel.model !== undefined && { model: askModel.model }),
     },

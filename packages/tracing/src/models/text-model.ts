@@ -13,6 +13,8 @@ export interface TextAnswer {
   readonly model?: string;
   readonly inputTokens?: number;
   readonly outputTokens?: number;
+  /** Those of the input tokens that were read from a cache. */
+  readonly cachedTokens?: number;
 }
 
 /** A model on a server that speaks OpenAI's chat dialect. */
@@ -96,8 +98,8 @@ export function toAskModel(
 }
 
 /** Counts what an answer used, and returns its text. */
-function count(part: AskingPart, { text, model, inputTokens, outputTokens }: TextAnswer): string {
-  countCall({ part, model, inputTokens, outputTokens });
+function count(part: AskingPart, { text, model, inputTokens, outputTokens, cachedTokens }: TextAnswer): string {
+  countCall({ part, model, inputTokens, outputTokens, cachedTokens });
   return text;
 }
 
@@ -180,19 +182,25 @@ function refuse(who: string, { status, headers }: Response, shown: string): Refu
 
 interface ChatReply {
   readonly choices?: readonly { readonly message?: { readonly content?: unknown } }[];
-  readonly usage?: { readonly prompt_tokens?: unknown; readonly completion_tokens?: unknown } | null;
+  readonly usage?: {
+    readonly prompt_tokens?: unknown;
+    readonly completion_tokens?: unknown;
+    readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
+  } | null;
 }
 
 function readAnswer(who: string, model: string, text: string, shown: string): TextAnswer | Refusal {
   const reply = parseReply(text);
   const content = reply?.choices?.[0]?.message?.content;
-  const [inputTokens, outputTokens] = [reply?.usage?.prompt_tokens, reply?.usage?.completion_tokens].map(toCount);
+  const { prompt_tokens: sent, completion_tokens: received, prompt_tokens_details: details } = reply?.usage ?? {};
+  const [inputTokens, outputTokens, cachedTokens] = [sent, received, details?.cached_tokens].map(toCount);
   if (typeof content === 'string')
     return {
       text: content,
       model,
       ...(inputTokens !== undefined && { inputTokens }),
       ...(outputTokens !== undefined && { outputTokens }),
+      ...(cachedTokens !== undefined && { cachedTokens }),
     };
   const message = `${who} answered without choices[0].message.content: ${shown}`;
   return { error: new GatewayError(message, { code: 'upstream-malformed' }), waitMs: undefined };

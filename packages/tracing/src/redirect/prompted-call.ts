@@ -1,8 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { attributeNames } from '@agent-lightning/core';
+import { choosePrompts, promptBody } from '../found-prompts/prompt-call.ts';
 import { readWirePrompts, type WirePrompts } from '../found-prompts/prompt-resources.ts';
-import { findPromptPlaces, type ModelRoute } from '../found-prompts/prompt-places.ts';
-import { replacePrompts, type ReplacedPrompts } from '../found-prompts/replace-prompts.ts';
+import type { ModelRoute } from '../found-prompts/prompt-places.ts';
 import type { ActiveSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
 import type { RolloutScope } from '../scope/rollout-scope.ts';
@@ -11,7 +10,8 @@ import { isLive, writeTrace } from '../scope/untraceable.ts';
 import { decodeText } from './redirected-call.ts';
 
 /** Says what becomes of the texts in one model call of a selected agent. */
-export interface CallPrompts extends WirePrompts {
+export interface CallPrompts {
+  readonly prompts: WirePrompts;
   readonly route: ModelRoute;
   readonly scope: RolloutScope;
   readonly span: ActiveSpan;
@@ -29,10 +29,7 @@ export function findCallPrompts(
   const resources = isLive(scope) ? findServed(wrappers, names)?.resources : scope.resources;
   const found = resources && writeTrace(scope, () => readWirePrompts(resources));
   if (found === undefined || (found.replacements.length === 0 && found.watched.size === 0)) return undefined;
-  const replacements = found.replacements.filter(
-    ({ prompt }) => prompt.agent === undefined || names.includes(prompt.agent),
-  );
-  return { route, scope, span, watched: found.watched, replacements };
+  return { route, scope, span, prompts: choosePrompts(found, names) };
 }
 
 /** Marks the code that sends a call whose texts were dealt with: its way leads through `fetch`, and then through the dispatcher. */
@@ -44,61 +41,23 @@ export function sendPrompted<Result>(send: () => Result): Result {
 }
 
 /** Returns the body with the texts that the rollout has, and writes down what was put in, or what stands there. */
-export function promptBody({ route, scope, span, replacements, watched }: CallPrompts, body: string): string {
-  const replaced = writeTrace(scope, () => {
-    if (watched.size > 0) recordPlaces(route, scope, span, watched, body);
-    if (replacements.length === 0) return undefined;
-    const result = replacePrompts(route, body, replacements);
-    if (!isLive(scope)) recordReplaced(scope, span, result);
-    return result;
+function promptText({ route, scope, span, prompts }: CallPrompts, body: string): string {
+  const { recorder, rollout } = scope;
+  const call = { route, agentNames: span.agent?.names ?? [], prompts, resourcesId: rollout.resourcesId };
+  const prompted = writeTrace(scope, () => {
+    const { body: changed, records } = promptBody(call, body);
+    if (!isLive(scope))
+      for (const record of records) recorder.record({ kind: 'object', parentSpanId: span.spanId, ...record });
+    return changed;
   });
-  return replaced?.body ?? body;
-}
-
-function recordReplaced(
-  { recorder, rollout }: RolloutScope,
-  { spanId }: ActiveSpan,
-  { replaced, missing }: ReplacedPrompts,
-): void {
-  recorder.record({
-    kind: 'object',
-    name: 'prompts of a model call',
-    parentSpanId: spanId,
-    attributes: {
-      [attributeNames.promptName]: replaced,
-      ...(missing.length > 0 && { [attributeNames.promptMissing]: missing }),
-      ...(rollout.resourcesId !== undefined && { [attributeNames.promptResources]: rollout.resourcesId }),
-    },
-  });
-}
-
-function recordPlaces(
-  route: ModelRoute,
-  { recorder }: RolloutScope,
-  { spanId, agent }: ActiveSpan,
-  watched: WirePrompts['watched'],
-  body: string,
-): void {
-  const places = findPromptPlaces(route, body, watched).map(({ kind, tool, parameter, text }) => {
-    return { kind, tool, parameter, text };
-  });
-  recorder.record({
-    kind: 'object',
-    name: 'texts of a model call',
-    parentSpanId: spanId,
-    attributes: {
-      [attributeNames.promptName]: [],
-      [attributeNames.promptPlaces]: JSON.stringify(places),
-      [attributeNames.agentNames]: agent?.names ?? [],
-    },
-  });
+  return prompted ?? body;
 }
 
 /** Returns a body with the texts that the rollout has; undefined where none changes, or where its bytes are no UTF-8, as in a compressed body. */
 export function promptBytes(prompts: CallPrompts, bytes: Uint8Array): string | undefined {
   const text = decodeText(bytes);
   if (text === undefined) return undefined;
-  const changed = promptBody(prompts, text);
+  const changed = promptText(prompts, text);
   return changed === text ? undefined : changed;
 }
 
@@ -108,7 +67,7 @@ type FetchArguments = Parameters<typeof fetch>;
 export function promptCall(prompts: CallPrompts, call: FetchArguments): FetchArguments | Promise<FetchArguments> {
   const [input, init] = call;
   const given = init?.body;
-  if (typeof given === 'string') return withBody(call, promptBody(prompts, given));
+  if (typeof given === 'string') return withBody(call, promptText(prompts, given));
   const withBytes = (bytes: Uint8Array): FetchArguments => withBody(call, promptBytes(prompts, bytes));
   if (given instanceof ArrayBuffer) return withBytes(new Uint8Array(given));
   if (ArrayBuffer.isView(given)) return withBytes(new Uint8Array(given.buffer, given.byteOffset, given.byteLength));

@@ -18,6 +18,8 @@ export interface RolloutScope {
   readonly lease: Lease;
   /** The endpoint to which trained model calls go; absent when the run has no policy (plain tracing). */
   readonly llm?: LlmEndpoint;
+  /** The endpoint that hands calls on to the agent's own model, for agents in other processes; absent where they ask their model themselves. */
+  readonly ownEndpoint?: LlmEndpoint;
   /** Lets the endpoint answer to further names of models during this attempt; absent where its gateway cannot. */
   readonly answerTo?: (names: readonly (string | RegExp)[]) => Promise<void> | void;
   readonly resources: NamedResources;

@@ -23,6 +23,8 @@ export interface AnsweredCall {
   /** Undefined where nobody reported them, as `outputTokens` is. */
   readonly inputTokens: number | undefined;
   readonly outputTokens: number | undefined;
+  /** Those of the input tokens that were read from a cache. */
+  readonly cachedTokens: number | undefined;
 }
 
 const storage = processWide('agentlightning.model-meter.v1', () => new AsyncLocalStorage<ModelMeter>());
@@ -44,7 +46,10 @@ export function countCall(call: AnsweredCall): void {
   else writeTrace(scope, () => recordCall(scope, call));
 }
 
-function recordCall(scope: RolloutScope, { part, model, inputTokens, outputTokens }: AnsweredCall): string {
+function recordCall(
+  scope: RolloutScope,
+  { part, model, inputTokens, outputTokens, cachedTokens = 0 }: AnsweredCall,
+): string {
   const parentSpanId = activeSpan(scope)?.spanId;
   return scope.recorder.record({
     kind: 'model_call',
@@ -57,6 +62,7 @@ function recordCall(scope: RolloutScope, { part, model, inputTokens, outputToken
       ...(model !== undefined && { [attributeNames.requestModel]: model }),
       ...(inputTokens !== undefined && { [attributeNames.inputTokens]: inputTokens }),
       ...(outputTokens !== undefined && { [attributeNames.outputTokens]: outputTokens }),
+      ...(cachedTokens > 0 && { [attributeNames.cachedTokens]: cachedTokens }),
     },
   });
 }

@@ -1,5 +1,6 @@
 import type { StepMetrics } from '@agent-lightning/run';
 import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
 import { formatSeconds, formatShare } from '../format.ts';
 
 /** A stretch of time of one step, or of several where there are many. */
@@ -20,7 +21,8 @@ const lanes = [
   { name: 'Evaluation', phases: ['validate'] },
 ] as const;
 
-type Phase = (typeof lanes)[number]['phases'][number];
+/** What a step does with its time. */
+export type Phase = (typeof lanes)[number]['phases'][number];
 
 /** Colours of phases, as numbers of the palette. */
 const colors: Readonly<Record<Phase, number>> = {
@@ -47,26 +49,61 @@ export function Timeline({
   onChoose,
 }: {
   readonly metrics: readonly StepMetrics[];
-  readonly onChoose?: ((first: number, last: number) => void) | undefined;
+  readonly onChoose?: ((first: number, last: number, phase?: Phase) => void) | undefined;
 }): JSX.Element {
+  const [at, setAt] = useState<number>();
   const stretches = toStretches(metrics);
   const total = stretches.reduce((sum, { seconds }) => sum + lengthOf(seconds), 0);
   const share = (phase: Phase): number =>
     stretches.reduce((sum, { seconds }) => sum + seconds[phase], 0) / (total || 1);
   const idle = idleOf(metrics);
+  const chosen = at === undefined ? undefined : stretches[at];
+  const press = (event: KeyboardEvent): void => {
+    const end = stretches.length - 1;
+    const moves: Readonly<Record<string, number>> = {
+      ArrowLeft: (at ?? end + 1) - 1,
+      ArrowRight: (at ?? -1) + 1,
+      Home: 0,
+      End: end,
+    };
+    const target = moves[event.key];
+    if (target !== undefined) {
+      event.preventDefault();
+      setAt(Math.min(end, Math.max(0, target)));
+    } else if (event.key === 'Enter' && chosen !== undefined) onChoose?.(chosen.first, chosen.last);
+  };
   return (
     <div class="timeline">
       <p class="verdict">{describeWait(idle)}</p>
-      <div class="lanes">
+      <div
+        class="lanes"
+        {...(onChoose !== undefined && {
+          tabIndex: 0,
+          role: 'group',
+          'aria-label': 'Time by step: the arrows move, and Enter shows the rollouts',
+          onKeyDown: press,
+        })}
+      >
         {lanes.map(({ name, phases }) => (
           <div class="lane" key={name}>
             <span class="name">{name}</span>
             <svg viewBox="0 0 1000 24" preserveAspectRatio="none" aria-hidden="true">
+              {chosen === undefined ? undefined : markStretch(chosen, total)}
               {stretches.flatMap((stretch) => drawStretch(stretch, phases, total, onChoose))}
             </svg>
           </div>
         ))}
       </div>
+      {onChoose === undefined ? undefined : (
+        <p class="hint" role="status">
+          {chosen === undefined
+            ? 'Click a stretch of time: what happened in it is shown.'
+            : `${nameSteps(chosen)}: ${order
+                .filter((phase) => chosen.seconds[phase] > 0)
+                .map((phase) => `${means[phase]}, ${formatSeconds(chosen.seconds[phase])}`)
+                .join('; ')}`}
+        </p>
+      )}
       <ul class="legend">
         {lanes
           .flatMap(({ phases }) => phases as readonly Phase[])
@@ -82,21 +119,31 @@ export function Timeline({
   );
 }
 
+/** The phases of a step, in the order in which they come. */
+const order = lanes.flatMap((lane) => lane.phases as readonly Phase[]);
+
+function nameSteps({ first, last }: Stretch): string {
+  return first === last ? `step ${first}` : `steps ${first} to ${last}`;
+}
+
+/** Marks the stretch that the keyboard has chosen. */
+function markStretch({ start, seconds }: Stretch, total: number): JSX.Element {
+  const width = Math.max(4, (lengthOf(seconds) / total) * 1_000);
+  return <rect class="mark" x={(start / total) * 1_000} y={0} width={width} height={24} />;
+}
+
 function drawStretch(
   stretch: Stretch,
   phases: readonly Phase[],
   total: number,
-  onChoose: ((first: number, last: number) => void) | undefined,
+  onChoose: ((first: number, last: number, phase: Phase) => void) | undefined,
 ): readonly JSX.Element[] {
-  const order = lanes.flatMap((lane) => lane.phases as readonly Phase[]);
   let start = stretch.start;
   return order.flatMap((phase) => {
     const seconds = stretch.seconds[phase];
     const x = (start / total) * 1_000;
     start += seconds;
     if (!phases.includes(phase) || seconds <= 0) return [];
-    const steps =
-      stretch.first === stretch.last ? `step ${stretch.first}` : `steps ${stretch.first} to ${stretch.last}`;
     return [
       <rect
         key={`${stretch.first}${phase}`}
@@ -105,9 +152,9 @@ function drawStretch(
         y={0}
         width={Math.max(0.5, (seconds / total) * 1_000)}
         height={24}
-        onClick={() => onChoose?.(stretch.first, stretch.last)}
+        onClick={() => onChoose?.(stretch.first, stretch.last, phase)}
       >
-        <title>{`${steps}: ${means[phase]}, ${formatSeconds(seconds)}`}</title>
+        <title>{`${nameSteps(stretch)}: ${means[phase]}, ${formatSeconds(seconds)}`}</title>
       </rect>,
     ];
   });

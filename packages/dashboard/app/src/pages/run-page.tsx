@@ -4,7 +4,7 @@ import { useMemo } from 'preact/hooks';
 import type { RunDetails, RunExamples } from '../../../src/api.ts';
 import { readNumber, useMetrics } from '../charts/read-metrics.ts';
 import { StepChart, type ChartLine } from '../charts/step-chart.tsx';
-import { Timeline } from '../charts/timeline.tsx';
+import { Timeline, type Phase } from '../charts/timeline.tsx';
 import { changes, useResource } from '../fetch.ts';
 import { formatCount, formatMoment, formatNumber, formatSeconds, formatShare } from '../format.ts';
 import { FindingList } from '../parts/findings.tsx';
@@ -15,6 +15,7 @@ import { MetricList } from '../parts/metric-list.tsx';
 import { Empty, Waiting } from '../parts/messages.tsx';
 import { OwnCharts } from '../parts/own-charts.tsx';
 import { RewardByKind } from '../parts/reward-by-kind.tsx';
+import { SpendFigure } from '../parts/spend-figure.tsx';
 import { SpendTable } from '../parts/spend.tsx';
 import { StepTable } from '../parts/step-table.tsx';
 import { HeldOut, Kept, LastStep } from '../parts/told.tsx';
@@ -103,6 +104,14 @@ function hasPolicy(metrics: readonly StepMetrics[]): boolean {
   return metrics.some(({ transitions }) => transitions > 0);
 }
 
+/** Returns the page that shows what a stretch of time was spent on. */
+function placeOf({ id }: RunDetails, first: number, last: number, phase?: Phase): string {
+  const steps = first === last ? first : `${first}-${last}`;
+  if (phase === 'convert' || phase === 'train') return pageOf(['runs', id, 'samples'], { step: last });
+  const mode = phase === 'validate' ? 'val' : phase === 'rollout' ? 'train' : undefined;
+  return pageOf(['runs', id, 'rollouts'], { steps, mode });
+}
+
 /** Draws the reward over the steps, and who waited for whom. */
 function Curves({
   details,
@@ -126,7 +135,7 @@ function Curves({
       </section>
       <section class="card">
         <h2>Who waits for whom</h2>
-        <Timeline metrics={metrics} onChoose={choose} />
+        <Timeline metrics={metrics} onChoose={choose && ((...stretch) => navigate(placeOf(details, ...stretch)))} />
       </section>
     </>
   );
@@ -207,6 +216,7 @@ function Figures({
       <Figure name="failed" to={to({ status: 'failed', mode: 'train' })}>
         {formatCount(failed)} <small>{rollouts === 0 ? '' : formatShare(failed / rollouts)}</small>
       </Figure>
+      <SpendFigure run={id} spend={last?.spend} />
       {calls === 0 ? undefined : <Figure name="model calls">{formatNumber(calls)}</Figure>}
       {trained === 0 ? undefined : <Figure name="tokens trained">{formatNumber(trained)}</Figure>}
       <Figure name={`since ${formatMoment(details.startedAt)}`}>{formatSeconds(details.wallSeconds)}</Figure>

@@ -66,6 +66,16 @@ function Curves({
   readonly measure: 'validation' | 'reward';
 }): JSX.Element {
   const steps = [...new Set(runs.flatMap(({ curve }) => curve.map(({ step }) => step)))].toSorted((a, b) => a - b);
+  const [interval, choosePart] = useState<readonly [first: number, last: number]>();
+  const readable = runs.filter(({ hasStore }) => hasStore);
+  const shown = interval === undefined ? '' : interval[0] === interval[1] ? String(interval[0]) : interval.join('-');
+  const rolloutsOf = (id: string, between: string): string =>
+    pageOf(['runs', id, 'rollouts'], { steps: between, mode: measure === 'validation' ? 'val' : 'train' });
+  const choose = (first: number, last: number): void => {
+    if (readable.length === 1)
+      navigate(rolloutsOf(readable[0]!.id, first === last ? String(first) : `${first}-${last}`));
+    else choosePart([first, last]);
+  };
   const lines = runs.map(({ id, curve }): ChartLine => {
     const points = new Map(curve.map((point) => [point.step, point]));
     return {
@@ -75,12 +85,29 @@ function Curves({
     };
   });
   return (
-    <StepChart
-      label={`${measure === 'reward' ? 'Reward in training' : 'Held-out reward'} of ${runs.map(({ id }) => id).join(', ')}`}
-      steps={steps}
-      lines={lines}
-      height={260}
-    />
+    <>
+      <StepChart
+        label={`${measure === 'reward' ? 'Reward in training' : 'Held-out reward'} of ${runs.map(({ id }) => id).join(', ')}`}
+        steps={steps}
+        lines={lines}
+        height={260}
+        onChoose={readable.length === 0 ? undefined : choose}
+      />
+      {readable.length === 0 ? undefined : (
+        <p class="hint evidence" role="status">
+          {interval === undefined
+            ? 'Click a step, or drag over some, to get to the rollouts of those steps.'
+            : `Rollouts of ${interval[0] === interval[1] ? 'step' : 'steps'} ${shown}:`}
+          {interval === undefined
+            ? undefined
+            : readable.map(({ id }) => (
+                <Link key={id} to={rolloutsOf(id, shown)}>
+                  {id}
+                </Link>
+              ))}
+        </p>
+      )}
+    </>
   );
 }
 

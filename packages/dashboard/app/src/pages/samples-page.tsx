@@ -16,7 +16,7 @@ export function SamplesPage({ details }: { readonly details: RunDetails }): JSX.
   const step = place.value.query.get('step') ?? '';
   const { data, error } = useResource<StepSamples>(
     pageOf(['api', 'runs', details.id, 'samples'], { step }),
-    changes.run.value + changes.rollouts.value,
+    changes.run.value, // a step is computed as a whole: each rollout that ends meanwhile would cost all of it
   );
   return (
     <>

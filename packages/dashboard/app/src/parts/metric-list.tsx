@@ -4,6 +4,7 @@ import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { linesOf } from '../charts/read-metrics.ts';
 import { StepChart, type ChartLine } from '../charts/step-chart.tsx';
+import { place } from '../router.tsx';
 
 type Choose = ((first: number, last: number) => void) | undefined;
 
@@ -22,7 +23,14 @@ export function MetricList({
   readonly metrics: readonly StepMetrics[];
   readonly choose: Choose;
 }): JSX.Element {
-  const [text, setText] = useState('');
+  const asked = place.value.query.get('metric') ?? '';
+  const [text, setText] = useState(asked);
+  const section = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // Who follows a link to a curve is led to it.
+    setText(asked);
+    if (asked !== '') section.current?.scrollIntoView({ block: 'start' });
+  }, [asked]);
   const all = useMemo(() => collect(metrics), [metrics]);
   const steps = useMemo(() => metrics.map(({ step }) => step), [metrics]);
   const wanted = text.trim().toLowerCase();
@@ -33,7 +41,7 @@ export function MetricList({
     }))
     .filter(({ list }) => list.length > 0);
   return (
-    <section>
+    <section ref={section}>
       <div class="head">
         <h2>Every metric</h2>
         <input

@@ -8,7 +8,10 @@ import {
   serveVersion,
   type PromotedVersion,
   type PromptHistory,
+  type PromptPlace,
+  type ServedVersion,
 } from '../../../promoted/prompt-place.ts';
+import { lockPlace } from '../../../promoted/lock-place.ts';
 import { readRunPrompts, refuseControl } from '../../../promoted/run-prompts.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { showScores } from './list.ts';
@@ -37,21 +40,25 @@ export function addPromotePromptsCommand(group: Command): void {
     const { candidates: _, ...prompts } = await readRunPrompts(run);
     await refuseControl(run);
     const place = findNamedPlace(invocation, options.to);
-    const isNew = place.kind === 'directory' && !existsSync(place.path);
-    const history: PromptHistory = isNew ? { format: 1, versions: [], files: [] } : await readHistory(place);
-    const version: PromotedVersion = {
-      ...prompts,
-      version: nextNumber(history.versions),
-      promotedAt: new Date().toISOString(),
-      run: invocation.arguments[0]!,
-    };
     if (JSON.stringify(prompts.texts) === JSON.stringify(prompts.before))
       logger.warn('the run found no better prompts: these are the texts as they stand in the code');
-    const { number, files } = await serveVersion(place, history, version, listServed(history));
+    const { number, files } = await lockPlace(place, () => promote(place, prompts, invocation.arguments[0]!));
     const shown = showPlace(place, options.to);
     return {
       text: `Version ${number} is served from ${shown}: ${showScores(prompts.score, prompts.scoreBefore)}, of ${Object.keys(prompts.texts).join(', ')}. Apps serve it when they start next.`,
       json: { version: number, place: shown, files, names: Object.keys(prompts.texts) },
     };
   });
+}
+
+async function promote(
+  place: PromptPlace,
+  prompts: Omit<PromotedVersion, 'version' | 'promotedAt' | 'run'>,
+  run: string,
+): Promise<ServedVersion> {
+  const isNew = place.kind === 'directory' && !existsSync(place.path);
+  const history: PromptHistory = isNew ? { format: 1, versions: [], files: [] } : await readHistory(place);
+  const promotedAt = new Date().toISOString();
+  const version: PromotedVersion = { ...prompts, version: nextNumber(history.versions), promotedAt, run };
+  return await serveVersion(place, history, version, listServed(history));
 }

@@ -5,8 +5,11 @@ import {
   listServedBefore,
   readHistory,
   serveVersion,
+  type PromotedVersion,
   type PromptHistory,
+  type PromptPlace,
 } from '../../../promoted/prompt-place.ts';
+import { lockPlace } from '../../../promoted/lock-place.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { readWholeNumber } from '../../read-number.ts';
 import { addPlaceArgument, findNamedPlace, showPlace, type PlaceOptions } from './place-options.ts';
@@ -34,11 +37,9 @@ export function addRollbackPromptsCommand(group: Command): void {
   runAs<RollbackOptions>(command, async (invocation) => {
     const [name] = invocation.arguments as [string];
     const place = findNamedPlace(invocation, name);
-    const history = await readHistory(place);
-    const served = history.current;
-    const { wanted, servedBefore } = chooseVersion(history, invocation.options.toVersion);
-    const version = wanted === 0 ? undefined : findVersion(history, wanted);
-    const { files } = await serveVersion(place, history, version, servedBefore);
+    const { served, wanted, version, files } = await lockPlace(place, () =>
+      rollBack(place, invocation.options.toVersion),
+    );
     const shown = showPlace(place, name);
     const said = version === undefined ? 'No version is served any more' : `Version ${wanted} is served`;
     return {
@@ -46,6 +47,22 @@ export function addRollbackPromptsCommand(group: Command): void {
       json: { version: version?.version ?? null, before: served ?? null, place: shown, files },
     };
   });
+}
+
+async function rollBack(
+  place: PromptPlace,
+  named: number | undefined,
+): Promise<{
+  readonly served: number | undefined;
+  readonly wanted: number;
+  readonly version: PromotedVersion | undefined;
+  readonly files: readonly string[];
+}> {
+  const history = await readHistory(place);
+  const { wanted, servedBefore } = chooseVersion(history, named);
+  const version = wanted === 0 ? undefined : findVersion(history, wanted);
+  const { files } = await serveVersion(place, history, version, servedBefore);
+  return { served: history.current, wanted, version, files };
 }
 
 /** Chooses the version of a rollback: the one that is named, else the one that was served before; 0 is none. */

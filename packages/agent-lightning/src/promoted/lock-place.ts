@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { existsSync, realpathSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { ConfigurationError } from '@agent-lightning/core';
+import { systemClock } from '@agent-lightning/platform';
+import type { PromptPlace } from './prompt-place.ts';
+
+/** The wait before a place is tried again, and the longest time that another command may have it. */
+const everyMs = 20;
+const longestMs = 10_000;
+
+/**
+ * Does work while no other command of this user on this machine changes the prompts of a directory; another one waits for its turn. The operating system frees the lock when
+ * this process ends, however it ends. A store orders promotions by itself.
+ * @throws {ConfigurationError} `option-invalid` when another command has the directory for ten seconds
+ */
+export async function lockPlace<Result>(place: PromptPlace, work: () => Promise<Result>): Promise<Result> {
+  if (place.kind === 'store') return await work();
+  const database = await openLock(place.path);
+  try {
+    return await work();
+  } finally {
+    database.close();
+  }
+}
+
+/** The lock is outside of the directory, which users commit. */
+async function openLock(path: string): Promise<DatabaseSync> {
+  const folder = join(tmpdir(), `agent-lightning-${process.getuid?.() ?? 'user'}`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  // The directory itself may come to be only now.
+  const parent = dirname(path);
+  const real = existsSync(parent) ? join(realpathSync(parent), basename(path)) : path;
+  const name = createHash('sha256').update(real).digest('hex');
+  const database = new DatabaseSync(join(folder, `prompts-${name.slice(0, 32)}.lock`));
+  const startedAtMs = systemClock.now();
+  for (;;) {
+    try {
+      database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+      return database;
+    } catch (error) {
+      const isTaken = error instanceof Error && /locked|busy/i.test(error.message);
+      if (isTaken && systemClock.now() - startedAtMs < longestMs) {
+        await systemClock.wait(everyMs, new AbortController().signal);
+        continue;
+      }
+      database.close();
+      if (!isTaken) throw error;
+      throw new ConfigurationError(
+        `another command has been changing the prompts in ${path} for ${longestMs / 1_000} s; run this one again when it has ended`,
+        {
+          code: 'option-invalid',
+          cause: error,
+        },
+      );
+    }
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Measures how many spans of OpenTelemetry a server takes for each second of its CPU: spans of model calls with 18 attributes, as protobuf, in exports of 512 and of 1.
+ *
+ *     npm run bench:otlp -- [--json] [--spans N]
+ *
+ * The target is 10,000 for each CPU second in exports of 512. Ends with 1 when it is missed.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { Agent, fetch } from 'undici';
+
+const { values } = parseArgs({ options: { json: { type: 'boolean' }, spans: { type: 'string', default: '50000' } } });
+const target = 10_000;
+const connections = 8;
+
+interface Measured {
+  readonly store: string;
+  readonly spansPerExport: number;
+  readonly spansPerCpuSecond: number;
+  readonly spansPerSecond: number;
+}
+
+async function measure(store: string, spansPerExport: number, count: number): Promise<Measured> {
+  const directory = await mkdtemp(join(tmpdir(), 'bench-otlp-'));
+  const program = join(import.meta.dirname, 'serve.ts');
+  const server = fork(program, store === 'memory' ? [] : [join(directory, 'store.sqlite')], {
+    execArgv: process.execArgv,
+  });
+  try {
+    const { url } = (await next(server)) as { readonly url: string };
+    const attempts = await startAttempts(url);
+    // The first exports compile what the others run.
+    await sendAll(url, attempts, spansPerExport, Math.min(count, 5_000));
+    const before = await askCpu(server);
+    const startedMs = performance.now();
+    const sent = await sendAll(url, attempts, spansPerExport, count);
+    const seconds = (performance.now() - startedMs) / 1_000;
+    const cpuSeconds = (await askCpu(server)) - before;
+    return {
+      store,
+      spansPerExport,
+      spansPerCpuSecond: Math.round(sent / cpuSeconds),
+      spansPerSecond: Math.round(sent / seconds),
+    };
+  } finally {
+    server.disconnect();
+    await once(server, 'exit');
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function next(server: ChildProcess): Promise<unknown> {
+  return ((await once(server, 'message')) as unknown[])[0];
+}
+
+async function askCpu(server: ChildProcess): Promise<number> {
+  const answer = next(server);
+  server.send('cpu');
+  const { cpu } = (await answer) as { readonly cpu: NodeJS.CpuUsage };
+  return (cpu.user + cpu.system) / 1e6;
+}
+
+interface AttemptIds {
+  readonly rollout_id: string;
+  readonly attempt_id: string;
+}
+
+async function startAttempts(url: string): Promise<readonly AttemptIds[]> {
+  const post = async (path: string, body: unknown): Promise<unknown> => {
+    const headers = { 'content-type': 'application/json' };
+    return (await fetch(`${url}/v1/agl/${path}`, { method: 'POST', headers, body: JSON.stringify(body) })).json();
+  };
+  await post('queues/rollouts/enqueue', {
+    rollouts: Array.from({ length: connections }, (_item, input) => ({ input })),
+  });
+  const claimed = (await post('queues/rollouts/dequeue', { limit: connections })) as readonly { attempt: AttemptIds }[];
+  return claimed.map(({ attempt }) => attempt);
+}
+
+let nextSpan = 1;
+
+/** Sends exports over all connections at once; returns how many spans were sent. */
+async function sendAll(
+  url: string,
+  attempts: readonly AttemptIds[],
+  spansPerExport: number,
+  count: number,
+): Promise<number> {
+  const dispatcher = new Agent({ connections });
+  let sent = 0;
+  const work = async (ids: AttemptIds): Promise<void> => {
+    while (sent < count) {
+      sent += spansPerExport;
+      const response = await fetch(`${url}/v1/traces`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-protobuf' },
+        body: encodeExport(ids, spansPerExport),
+        dispatcher,
+      });
+      const rejected = (await response.arrayBuffer()).byteLength;
+      if (!response.ok || rejected > 0)
+        throw new TypeError(`the server answered ${response.status} and rejected spans`);
+    }
+  };
+  await Promise.all(attempts.map(work));
+  await dispatcher.close();
+  return sent;
+}
+
+const traceId = Buffer.from('0af7651916cd43dd8448eb211c80319c', 'hex');
+const attributes: Readonly<Record<string, string | number>> = {
+  'gen_ai.operation.name': 'chat',
+  'gen_ai.provider.name': 'openai',
+  'gen_ai.request.model': 'gpt-4o-mini',
+  'gen_ai.request.max_tokens': 256,
+  'gen_ai.response.model': 'gpt-4o-mini',
+  'gen_ai.usage.input_tokens': 120,
+  'gen_ai.usage.output_tokens': 42,
+  'gen_ai.prompt.0.role': 'system',
+  'gen_ai.prompt.0.content': 'You answer questions about cities in one sentence.',
+  'gen_ai.prompt.1.role': 'user',
+  'gen_ai.prompt.1.content': 'Which river flows through Paris, and how long is it?',
+  'gen_ai.completion.0.role': 'assistant',
+  'gen_ai.completion.0.finish_reason': 'stop',
+  'gen_ai.completion.0.content': 'The Seine, which is 777 kilometres long.',
+  'server.address': 'api.openai.com',
+  'server.port': 443,
+  'http.request.method': 'POST',
+  'thread.id': 12,
+};
+
+function encodeExport(ids: AttemptIds, spans: number): Buffer {
+  const writer = new BinaryWriter();
+  writer.tag(1, WireType.LengthDelimited).fork();
+  writer.tag(1, WireType.LengthDelimited).fork();
+  writeAttribute(writer, 1, 'agentlightning.rollout_id', ids.rollout_id);
+  writeAttribute(writer, 1, 'agentlightning.attempt_id', ids.attempt_id);
+  writer.join();
+  writer.tag(2, WireType.LengthDelimited).fork();
+  for (let index = 0; index < spans; index++) writeSpan(writer);
+  writer.join().join();
+  return Buffer.from(writer.finish());
+}
+
+function writeSpan(writer: BinaryWriter): void {
+  const spanId = Buffer.alloc(8);
+  spanId.writeUInt32BE(nextSpan++, 4);
+  writer.tag(2, WireType.LengthDelimited).fork();
+  writer.tag(1, WireType.LengthDelimited).bytes(traceId);
+  writer.tag(2, WireType.LengthDelimited).bytes(spanId);
+  writer.tag(5, WireType.LengthDelimited).string('chat gpt-4o-mini');
+  writer.tag(7, WireType.Bit64).fixed64('1795899993097287567');
+  writer.tag(8, WireType.Bit64).fixed64('1795899993395752678');
+  for (const [key, value] of Object.entries(attributes)) writeAttribute(writer, 9, key, value);
+  writer.join();
+}
+
+function writeAttribute(writer: BinaryWriter, field: number, key: string, value: string | number): void {
+  writer.tag(field, WireType.LengthDelimited).fork();
+  writer.tag(1, WireType.LengthDelimited).string(key);
+  writer.tag(2, WireType.LengthDelimited).fork();
+  if (typeof value === 'string') writer.tag(1, WireType.LengthDelimited).string(value);
+  else writer.tag(3, WireType.Varint).int64(value);
+  writer.join().join();
+}
+
+const results: Measured[] = [];
+for (const store of ['memory', 'sqlite'])
+  for (const spansPerExport of [512, 1])
+    results.push(await measure(store, spansPerExport, Number(values.spans) / (spansPerExport === 1 ? 10 : 1)));
+const slowest = Math.min(
+  ...results.filter(({ spansPerExport }) => spansPerExport === 512).map((each) => each.spansPerCpuSecond),
+);
+const ok = slowest >= target;
+if (values.json === true) console.log(JSON.stringify({ ok, target, results }));
+else {
+  for (const { store, spansPerExport, spansPerCpuSecond, spansPerSecond } of results)
+    console.log(
+      `${store}, ${spansPerExport} spans an export: ${spansPerCpuSecond} spans for each CPU second of the server (${spansPerSecond} a second here)`,
+    );
+  console.log(ok ? `at least ${target}` : `missed: fewer than ${target}`);
+}
+process.exitCode = ok ? 0 : 1;

@@ -1,0 +1,11 @@
+/** Serves an empty store for the measurement in `main.ts`, and tells it over IPC how much CPU time it took. */
+import { startServer } from '@agent-lightning/server';
+import { MemoryStore } from '@agent-lightning/store';
+import { openSqliteStore } from '@agent-lightning/store-sqlite';
+
+const path = process.argv[2];
+const store = path === undefined ? new MemoryStore() : await openSqliteStore({ path });
+const server = await startServer({ store, port: 0, open: true });
+process.on('message', () => process.send?.({ cpu: process.cpuUsage(), rssBytes: process.memoryUsage.rss() }));
+process.send?.({ url: server.url });
+process.once('disconnect', () => process.exit());
