@@ -55,6 +55,8 @@ const rules: readonly Rule[] = [
     wrong: 'spawn(program, args)',
     right: "spawn('uv', ['--version'])",
     allowed: {
+      'examples/python-frameworks/script-server.ts': 'Python is no script, and forking needs Linux or macOS',
+      'examples/python-frameworks/set-up.ts': 'uv and Python are no scripts',
       'packages/agent-lightning/src/init/apply-plan.ts': 'has a shell on Windows',
       'packages/gpu/src/setup/installer.ts': 'Python is no script',
       'packages/gpu/src/setup/run-command.ts': 'uv and Python are no scripts',
