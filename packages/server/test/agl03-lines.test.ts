@@ -2,7 +2,16 @@ import { afterEach, expect, it } from 'vitest';
 import { MemoryStore } from '@agent-lightning/store';
 import { KeyRing, startServer, type Server } from '../src/index.ts';
 
-type AnyJson = Record<string, any>;
+/** The parts of an answer that these tests look at. */
+interface Reply {
+  readonly rollout_id: string;
+  readonly start_time: number;
+  readonly status: string;
+  readonly total: number;
+  readonly items: readonly Reply[];
+  readonly attempt: { readonly attempt_id: string; readonly sequence_id: number };
+  readonly [place: number]: Reply;
+}
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -19,7 +28,12 @@ async function open(
 }
 
 /** Asks as a client of 0.3 does: a key goes into the address as Basic authentication. */
-async function ask(server: Server, path: string, body?: unknown, key?: string): Promise<{ status: number; body: any }> {
+async function ask(
+  server: Server,
+  path: string,
+  body?: unknown,
+  key?: string,
+): Promise<{ status: number; body: Reply }> {
   const response = await fetch(`${server.url}/v1/agl/${path}`, {
     method: body === undefined ? 'GET' : 'POST',
     headers: {
@@ -28,16 +42,16 @@ async function ask(server: Server, path: string, body?: unknown, key?: string): 
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: (await response.json()) as Reply };
 }
 
 const task = { input: { q: 1 }, mode: null, resources_id: null, config: null, metadata: null };
 const enqueue = async (server: Server): Promise<string> =>
-  (await ask(server, 'queues/rollouts/enqueue', { rollouts: [task] })).body[0].rollout_id as string;
-const dequeue = async (server: Server): Promise<AnyJson> =>
-  (await ask(server, 'queues/rollouts/dequeue', { limit: 1, worker_id: 'Worker-0' })).body[0] as AnyJson;
+  (await ask(server, 'queues/rollouts/enqueue', { rollouts: [task] })).body[0]!.rollout_id;
+const dequeue = async (server: Server): Promise<Reply> =>
+  (await ask(server, 'queues/rollouts/dequeue', { limit: 1, worker_id: 'Worker-0' })).body[0]!;
 
-const spanOf = (rolloutId: string, attemptId: string, id: number): AnyJson => ({
+const spanOf = (rolloutId: string, attemptId: string, id: number): Record<string, unknown> => ({
   rollout_id: rolloutId,
   attempt_id: attemptId,
   sequence_id: id,
@@ -69,7 +83,7 @@ it('queues a finished rollout of theirs again, and keeps its attempts in one lis
   await ask(server, `rollouts/${id}/attempts/latest`, { status: 'succeeded' });
   const { body } = await ask(server, 'rollouts/search', { status_in: ['succeeded', 'failed'] });
   expect(body).toMatchObject({ total: 1, items: [{ rollout_id: id, status: 'succeeded' }] });
-  const attempts = (await ask(server, `rollouts/${id}/attempts`)).body.items as AnyJson[];
+  const attempts = (await ask(server, `rollouts/${id}/attempts`)).body.items;
   expect(attempts.map(({ status }) => status)).toEqual(['failed', 'succeeded']);
   expect((await ask(server, 'spans/search', { rollout_id: id, attempt_id: 'latest' })).body.total).toBe(1);
   // What was final stays so in our store.
@@ -79,9 +93,9 @@ it('queues a finished rollout of theirs again, and keeps its attempts in one lis
 
 it('starts attempts beside each other, of which the newest decides', async () => {
   const { server } = await open();
-  const started = (await ask(server, 'rollouts', { ...task, worker_id: null })).body as AnyJson;
-  const id = started.rollout_id as string;
-  const beside = (await ask(server, `rollouts/${id}/attempts`, {})).body as AnyJson;
+  const started = (await ask(server, 'rollouts', { ...task, worker_id: null })).body;
+  const id = started.rollout_id;
+  const beside = (await ask(server, `rollouts/${id}/attempts`, {})).body;
   expect(beside.attempt.sequence_id).toBe(2);
   for (const [place, { attempt }] of [started, beside].entries())
     expect((await ask(server, 'spans', spanOf(id, attempt.attempt_id, place + 1))).status).toBe(201);
