@@ -127,6 +127,7 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'python-frameworks',
     'models',
     'docs',
+    'agl03',
     'dashboard',
     'versions',
     'chaos-sqlite',
