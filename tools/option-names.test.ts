@@ -545,7 +545,7 @@ const exempt: Readonly<Record<string, string>> = {
   'observability ResolvedOpenTelemetryOptions': 'made of OpenTelemetryOptions',
   'platform OutageOptions': 'given by code of this project alone',
   'server RequestErrorOptions': 'given by code of routes alone, as the options of an Error are',
-  'report WriteReportOptions': 'parts of a run, which the trainer puts together',
+  'dashboard WriteReportOptions': 'parts of a run, which the trainer puts together',
   'run CallOptions': 'parts of a run, which the trainer puts together',
   'run InterruptOptions': 'parts of a run, which the trainer puts together',
   'run OpenRunOptions': 'parts of a run, which the trainer puts together',
