@@ -16,7 +16,7 @@ const vllmTests = join('test', 'real-vllm');
 
 /**
  * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, the ways of using them, `init` and `doctor`, frameworks in Python, templates and
- * tokenizers, versions of frameworks, the documents as a site, the dashboard in a browser, and stores under kills.
+ * tokenizers, versions of frameworks, the documents as a site, the dashboard in a browser, stores under kills, and a server under kills and load.
  */
 export function listFullParts(root: string): readonly FullPart[] {
   return [
@@ -30,9 +30,12 @@ export function listFullParts(root: string): readonly FullPart[] {
     pythonFrameworks,
     models,
     documents,
+    agl03,
     dashboard,
     versions,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
+    chaosOfServer,
+    benchOfServer,
   ];
 }
 
@@ -89,6 +92,12 @@ const documents: FullPart = {
   name: 'docs',
   title: 'builds the documentation as a site',
   commands: [['npm', 'run', 'docs:build']],
+};
+
+const agl03: FullPart = {
+  name: 'agl03',
+  title: "runs Agent Lightning 0.3's own tests, and its runner, against our server (750 MB from PyPI)",
+  commands: [['npm', 'run', 'test:agl03', '--silent', '--', '--json']],
 };
 
 const dashboard: FullPart = {
@@ -155,6 +164,18 @@ const versions: FullPart = {
   name: 'versions',
   title: 'each adapter with the lowest and the newest version of its framework, from npm',
   commands: [['npm', 'run', 'test:versions', '--silent']],
+};
+
+const chaosOfServer: FullPart = {
+  name: 'chaos-server',
+  title: '500 kills and broken connections of a server, its trainer and its runners',
+  commands: [['npm', 'run', 'chaos:server', '--silent', '--', '--faults', '500', '--json']],
+};
+
+const benchOfServer: FullPart = {
+  name: 'bench-server',
+  title: 'rollouts through a server against rollouts in one process, and 1,000 connected runners',
+  commands: [['npm', 'run', 'bench:server', '--silent', '--', '--json']],
 };
 
 function chaosOf(store: 'sqlite' | 'postgres'): FullPart {

@@ -6,7 +6,7 @@ import { rewardAttributes, toEpisode, toMessages, type Algorithm } from '@agent-
 import { exportNotes, startDashboard } from '@agent-lightning/dashboard';
 import { createCheckpoint, embedded, LlamaEngine } from '@agent-lightning/embedded';
 import { connectGateway, Gateway, serve } from '@agent-lightning/gateway';
-import { createVllmScorer, setUpPython, setUpStarterModel } from '@agent-lightning/gpu';
+import { createVllmScorer, setUpPython, setUpStarterModel, setUpVllm } from '@agent-lightning/gpu';
 import { apo, gepa } from '@agent-lightning/prompt-optimizer';
 import { mlflow, resolveOpenTelemetryOptions, tensorBoard } from '@agent-lightning/observability';
 import { recordRollouts, replayRollout } from '@agent-lightning/regression';
@@ -279,6 +279,13 @@ const rows: readonly Row[] = [
     call: setUpPython,
     misspelt: { directroy: 'd' },
     meant: 'directory',
+    isOptional: true,
+  },
+  {
+    type: 'gpu SetUpVllmOptions',
+    call: setUpVllm,
+    misspelt: { biuld: 'cpu' },
+    meant: 'build',
     isOptional: true,
   },
   {

@@ -58,6 +58,7 @@ const rules: readonly Rule[] = [
       'packages/agent-lightning/src/init/apply-plan.ts': 'has a shell on Windows',
       'packages/gpu/src/setup/installer.ts': 'Python is no script',
       'packages/gpu/src/setup/run-command.ts': 'uv and Python are no scripts',
+      'packages/gpu/src/setup/set-up-vllm.ts': 'uv and Python are no scripts, and there is no vLLM for Windows',
       'packages/gpu/src/vllm/vllm-process.ts': 'there is no vLLM for Windows',
       'packages/gpu/src/worker/worker-process.ts': 'Python is no script',
       'packages/runner/src/command/child-run.ts': "the user's own command, whose error says what to give on Windows",

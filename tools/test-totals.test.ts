@@ -131,6 +131,8 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'versions',
     'chaos-sqlite',
     'chaos-postgres',
+    'chaos-server',
+    'bench-server',
   ]);
 });
 

@@ -12,7 +12,15 @@ const program = {
   flags: { 'no-tools': 'takes its tools away' },
 };
 
-const noCalls = { calls: 0, inputTokens: 0, outputTokens: 0, cachedTokens: 0, withoutUsage: 0, usd: 0, withoutPrice: 0 };
+const noCalls = {
+  calls: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cachedTokens: 0,
+  withoutUsage: 0,
+  usd: 0,
+  withoutPrice: 0,
+};
 
 const result: TrainingResult = {
   runId: 'run-1',

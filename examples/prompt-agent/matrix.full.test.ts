@@ -31,7 +31,10 @@ async function measureGain(algorithm: AlgorithmName, seed: number, control: 'non
   }
 }
 
-describe.each(algorithmNames)('%s', (algorithm) => {
+/** A guard against hanging alone: a run takes a minute of CPU time, and a busy machine gives it a twentieth of a core. */
+const timeout = 1_800_000;
+
+describe.each(algorithmNames)('%s', { timeout }, (algorithm) => {
   it.each(seeds)('improves the desk, with seed %i', async (seed) => {
     expect(await measureGain(algorithm, seed, 'none')).toBeGreaterThanOrEqual(0.15);
   });

@@ -81,11 +81,11 @@ function rewardWeather({ subject }: Question, { answer, told }: Answer): number 
   return isTold && answer.includes(subject) && /73 degrees and sunny/iu.test(answer) ? 1 : 0;
 }
 
-/** Returns 1 for an answer with the temperature that the tool told for the city, which is random. */
+/** Returns 1 for an answer that names the city, and the temperature as the high that the tool told, which is random: "a high of 17°C". */
 function rewardForecast({ subject }: Question, { answer, told }: Answer): number {
   const forecast = told.find((text) => text.includes(`weather in ${subject} is`));
-  const degrees = forecast?.match(/\d+°C/)?.[0];
-  return degrees !== undefined && answer.includes(degrees) && answer.includes(subject) ? 1 : 0;
+  const high = forecast?.match(/a high of \d+°C/u)?.[0];
+  return high !== undefined && answer.includes(high) && answer.includes(subject) ? 1 : 0;
 }
 
 /** Returns half a point for a headline of at most eight words that names the topic, and half for a fact of one short sentence that does. */

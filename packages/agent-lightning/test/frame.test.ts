@@ -105,6 +105,7 @@ describe('completion', () => {
         for (const { long } of command.options)
           expect(output).toContain(shell === 'fish' ? `-l ${long!.slice(2)}` : long);
       }
+      expect(output).toContain(shell === 'fish' ? 'complete -c agl-js -w agent-lightning' : 'agent-lightning agl-js');
     }
   });
 
@@ -112,7 +113,7 @@ describe('completion', () => {
     const { output } = await runInProcess(['completion', 'fish']);
     const line = output.split('\n').find((each) => each.includes('-a sft'));
     expect(line).toContain(
-      `-n '__fish_seen_subcommand_from export; and not __fish_seen_subcommand_from model sft help prompts store' -f -a sft`,
+      `-n '__fish_seen_subcommand_from export; and not __fish_seen_subcommand_from model sft notes help prompts store' -f -a sft`,
     );
   });
 });

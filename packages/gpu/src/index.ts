@@ -10,6 +10,7 @@ export { createVllmScorer, type VllmScorer, type VllmScorerOptions } from './vll
 
 // what the worker needs on this machine
 export { setUpPython, type SetUpPythonOptions } from './setup/set-up-python.ts';
+export { setUpVllm, type SetUpVllmOptions } from './setup/set-up-vllm.ts';
 export { setUpStarterModel, type SetUpStarterModelOptions } from './setup/set-up-starter-model.ts';
 
 // where that is, for programs that look before they start

@@ -222,7 +222,7 @@ describe('POST /v1/traces', () => {
     expect((await post(exportOf([]), { key: 'nobody' })).status).toBe(401);
     expect(
       (
-        await post(Buffer.from(gzipSync(Buffer.alloc(40_000_000))), {
+        await post(Buffer.from(gzipSync(Buffer.alloc(8_000_000))), {
           type: 'application/x-protobuf',
           encoding: 'gzip',
         })

@@ -3,7 +3,7 @@ import { commonAilments } from '@agent-lightning/run';
 import { describe, expect, it } from 'vitest';
 import { grpo } from '../src/index.ts';
 import { answerLetter, letterTasks } from './letter-task.ts';
-import { createTestTrainer, readMetrics, type RecordingLogger } from './run-folder.ts';
+import { createTestTrainer, readMetrics, type RecordingLogger, readReport } from './run-folder.ts';
 
 const codes = [...commonAilments, ...(grpo().ailments ?? [])].map(({ code }) => code);
 
@@ -19,9 +19,10 @@ describe('a run that something ails', () => {
     const told = 'leaked-tasks: 2 of 2 validation tasks are training tasks too';
     expect(readTold(logger)).toEqual([expect.stringContaining(`warning: ${told}`)]);
     expect((await readMetrics(runDirectory)).map(({ ailments }) => ailments)).toEqual([['leaked-tasks']]);
-    const page = await readFile(reportPath, 'utf8');
-    expect(page).toContain('<b>leaked-tasks</b>: 2 of 2 validation tasks');
-    expect(page.indexOf('What to look at first')).toBeLessThan(page.indexOf('Learning curve'));
+    const { findings } = (await readReport(reportPath)).reply('');
+    expect(findings).toMatchObject([
+      { code: 'leaked-tasks', step: 0, message: expect.stringContaining('2 of 2 validation tasks') },
+    ]);
   });
 
   it('is told once, whether or not it was interrupted', async () => {
@@ -47,14 +48,15 @@ describe('a run that something ails', () => {
       true,
       true,
     ]);
-    expect(await readFile(reportPath, 'utf8')).toContain('<b>survivors-only</b>, since step 6:');
+    const { findings } = (await readReport(reportPath)).reply('');
+    expect(findings).toContainEqual(expect.objectContaining({ code: 'survivors-only', step: 6 }));
   });
 
   it('is silent when nothing does', async () => {
     const { trainer, logger } = await createTestTrainer({}, { learningRate: 40, estimator: 'dr_grpo', groupSize: 16 });
     const { reportPath } = await trainer.fit({ train: letterTasks, steps: 7 });
     expect(readTold(logger)).toEqual([]);
-    expect(await readFile(reportPath, 'utf8')).not.toContain('What to look at first');
+    expect((await readReport(reportPath)).reply('').findings).toEqual([]);
   });
 });
 

@@ -12,7 +12,7 @@ import { startFakeVllm, type FakeVllm, type FakeVllmOptions } from '../../gpu/te
 import { distill, Trainer, type DistillMetrics, type DistillOptions, type TrainerOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
-import { recordingLogger } from './run-folder.ts';
+import { recordingLogger, readReport } from './run-folder.ts';
 import { TaughtBackend } from './taught-backend.ts';
 
 /** Few rollouts: they show what is done; that it learns shows distill.full.test.ts. */
@@ -92,8 +92,9 @@ describe('distill', () => {
       expect(advantages[1]).toBeCloseTo(marks[index]! / rolloutCount, 6);
     }
     expect(lines[0]!.klTeacher).toBeCloseTo(-marks.reduce((sum, mark) => sum + mark, 0) / rolloutCount, 5);
-    const report = await readFile(join(runDirectory, 'report.html'), 'utf8');
-    expect(report).toContain('KL of the policy to the teacher');
+    const { charts } = (await readReport(join(runDirectory, 'report.html'))).reply('');
+    const titles = charts.map(({ title }: { readonly title: string }) => title).join('\n');
+    expect(titles).toContain('KL of the policy to the teacher');
   });
 
   it('adds the advantage of the reward where it has a weight', async () => {

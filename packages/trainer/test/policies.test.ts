@@ -11,7 +11,7 @@ import { grpo, Trainer, type PolicyOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
 import { askAs } from './role-agent.ts';
-import { createFolder, createTestTrainer, readMetrics, recordingLogger } from './run-folder.ts';
+import { createFolder, createTestTrainer, readMetrics, recordingLogger, readReport } from './run-folder.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 const policies = {
@@ -202,7 +202,11 @@ describe('several policies', () => {
   it('sample ahead like one policy does, and are compared in the report', async () => {
     const { trainer, runDirectory } = await createTestTrainer({ policies, rollout: writeAndPlan, maxStaleness: 2 });
     const { reportPath } = await trainer.fit({ train: tasks, validation: tasks, steps: 4 });
-    expect(await readFile(reportPath, 'utf8')).toContain('<h3>entropy (nats), by policy</h3>');
+    const { charts } = (await readReport(reportPath)).reply('');
+    expect(charts).toContainEqual({
+      title: 'entropy (nats), by policy',
+      lines: [[expect.any(String), 'policies.*.entropy']],
+    });
     for (const line of await readMetrics(runDirectory))
       for (const name of ['writer', 'planner']) expect(line.policies![name]!.stalenessMax).toBeLessThanOrEqual(2);
   });

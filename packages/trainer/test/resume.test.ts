@@ -6,7 +6,13 @@ import { StoreError, type Rollout } from '@agent-lightning/core';
 import type { RolloutContext } from '@agent-lightning/runner';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
-import { type GrpoLine as StepMetrics, createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
+import {
+  type GrpoLine as StepMetrics,
+  createFolder,
+  createTestTrainer,
+  readMetrics,
+  readReport,
+} from './run-folder.ts';
 import type { TrainingResult } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, letterTasks } from './letter-task.ts';
@@ -52,7 +58,8 @@ describe('an interrupted run', () => {
     expect(logger.lines.join('\n')).toMatch(
       /saving and stopping(.|\n)*saved after step 3; to go on, run the same program with runDirectory/,
     );
-    expect(await readFile(interrupted.reportPath, 'utf8')).toContain('interrupted after 3 steps');
+    const { reply } = await readReport(interrupted.reportPath);
+    expect(reply('')).toMatchObject({ outcome: 'interrupted', steps: 3 });
 
     const again = await createTestTrainer({ runDirectory });
     const resumed = await again.trainer.fit({ train: letterTasks, validation: letterTasks, steps, resume: true });

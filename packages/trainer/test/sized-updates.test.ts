@@ -7,7 +7,14 @@ import { grpo, Trainer, type GrpoOptions, type TrainerOptions } from '../src/ind
 import { BigramBackend } from './bigram-backend.ts';
 import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { askAs } from './role-agent.ts';
-import { createFolder, createTestTrainer, readMetrics, recordingLogger, type RecordingLogger } from './run-folder.ts';
+import {
+  createFolder,
+  createTestTrainer,
+  readMetrics,
+  recordingLogger,
+  type RecordingLogger,
+  readReport,
+} from './run-folder.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 const backends: TrainingBackend[] = [];
@@ -94,9 +101,10 @@ describe('updates that size themselves', () => {
     expect(logger.lines.join('\n')).toMatch(
       /moved 0\.\d+ of 0\.\d+ nats in \d+ passes at [\d.e-]+ · signal -?[01]\.\d\d/,
     );
-    const report = await readFile(reportPath, 'utf8');
-    expect(report).toContain('movement of the policy by an update');
-    expect(report).toContain('signal ratio');
+    const { charts } = (await readReport(reportPath)).reply('');
+    const titles = charts.map(({ title }: { readonly title: string }) => title).join('\n');
+    expect(titles).toContain('movement of the policy by an update');
+    expect(titles).toContain('signal ratio');
   });
 
   it('go on from a checkpoint with the rate, the passes and the moments: a batch that broke off half-way is done again', async () => {

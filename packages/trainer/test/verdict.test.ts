@@ -9,7 +9,7 @@ import { splitHeldOut } from '../src/evaluate/held-out-tasks.ts';
 import { grpo, Trainer, type TrainerOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
-import { createTestTrainer, readMetrics } from './run-folder.ts';
+import { createTestTrainer, readMetrics, readReport } from './run-folder.ts';
 
 /** The letters three times: few enough letters to be learned in a few steps, and enough held-out tasks for a verdict. */
 const tasks: readonly LetterTask[] = ['first', 'second', 'third'].flatMap((kind) =>
@@ -67,7 +67,8 @@ describe('the verdict of fit', () => {
       step: result.bestStep,
       ...verdict,
     });
-    expect(await readFile(result.reportPath, 'utf8')).toContain('<h2>Verdict</h2>');
+    const shown = (await readReport(result.reportPath)).reply('').verdict;
+    expect(shown).toMatchObject({ step: result.bestStep, answer: verdict!.answer, sentence: expect.any(String) });
   });
 
   it('keeps the best validated step, and says what that one is worth', async () => {

@@ -1,5 +1,5 @@
-// Measures rollouts through a server against rollouts in one process, in the same run, and a thousand connected runners.
-// npm run bench:server -- [--rollouts N] [--rounds N] [--runners N] [--json]
+// Measures rollouts through a server against rollouts in one process, in the same run, a thousand connected runners, and spans of OpenTelemetry.
+// npm run bench:server -- [--rollouts N] [--rounds N] [--runners N] [--spans N] [--json]
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { connectStore, type RemoteStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { readCount } from '../../chaos/read-count.ts';
+import { measureTraces, type MeasuredTraces } from './measure-traces.ts';
 import { measureRollouts, type Workload } from './work-off.ts';
 
 const { values } = parseArgs({
@@ -17,13 +18,17 @@ const { values } = parseArgs({
     rollouts: { type: 'string', default: '4000' },
     rounds: { type: 'string', default: '3' },
     runners: { type: 'string', default: '1000' },
+    spans: { type: 'string', default: '50000' },
     json: { type: 'boolean', default: false },
   },
 });
 const workload: Workload = { rollouts: readCount('--rollouts', values.rollouts), workers: 16, claimLimit: 8 };
 const rounds = readCount('--rounds', values.rounds);
 const runners = readCount('--runners', values.runners);
+const spans = readCount('--spans', values.spans);
 const leastRatio = 0.5;
+/** The spans that one core must take, in exports of 512. */
+const leastSpans = 10_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-server-'));
 const { child, url, key } = await startProcess(join(folder, 'served.sqlite'));
@@ -43,6 +48,10 @@ try {
     overHttp.push(counted[1]);
   }
   const connected = await measureRunners();
+  const traces: MeasuredTraces[] = [];
+  for (const store of ['memory', 'sqlite'] as const)
+    for (const spansPerExport of [512, 1])
+      traces.push(await measureTraces(store, spansPerExport, spansPerExport === 1 ? spans / 10 : spans));
   const ratio = median(overHttp) / median(inProcess);
   const report = {
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version },
@@ -52,13 +61,24 @@ try {
     ratio: Number(ratio.toFixed(3)),
     leastRatio,
     connected,
-    isMet: ratio >= leastRatio && connected.rollouts === connected.done,
+    traces,
+    leastSpans,
+    isMet:
+      ratio >= leastRatio &&
+      connected.rollouts === connected.done &&
+      traces.every(({ spansPerExport, spansPerCpuSecond }) => spansPerExport === 1 || spansPerCpuSecond >= leastSpans),
   };
   if (values.json) console.log(JSON.stringify(report));
   else
     console.log(
       `in process ${report.inProcessRolloutsPerSecond} rollouts/s, through the server ${report.httpRolloutsPerSecond} rollouts/s: ${report.ratio} (at least ${leastRatio})\n` +
-        `${connected.runners} connected runners: ${connected.rolloutsPerSecond} rollouts/s, the server holds ${connected.serverRssMiB} MiB`,
+        `${connected.runners} connected runners: ${connected.rolloutsPerSecond} rollouts/s, the server holds ${connected.serverRssMiB} MiB\n` +
+        traces
+          .map(
+            (each) =>
+              `OpenTelemetry, ${each.store}, ${each.spansPerExport} spans an export: ${each.spansPerCpuSecond} spans for each CPU second (at least ${each.spansPerExport === 1 ? 'any' : leastSpans})`,
+          )
+          .join('\n'),
     );
   if (!report.isMet) process.exitCode = 1;
 } finally {

@@ -60,6 +60,6 @@ export async function checkVllm({ isNeeded, device, environment }: VllmNeed): Pr
     isMissing
       ? `there is no ${vllm}${isNeeded ? '' : '; only gpu({ vllm }) needs one'}`
       : `${vllm} does not run: ${error.slice(0, 300)}`,
-    'install vLLM in a Python environment of its own (`pip install vllm`), and name its program by AGENT_LIGHTNING_VLLM; or leave out the option vllm, and the worker samples',
+    'on Linux, `npx agent-lightning setup-python --vllm` installs one; or name the program of another by AGENT_LIGHTNING_VLLM; or leave out the option vllm, and the worker samples',
   );
 }

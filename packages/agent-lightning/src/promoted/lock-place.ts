@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError } from '@agent-lightning/core';
 import { systemClock } from '@agent-lightning/platform';
 import type { PromptPlace } from './prompt-place.ts';
@@ -29,13 +29,13 @@ export async function lockPlace<Result>(place: PromptPlace, work: () => Promise<
 
 /** The lock is outside of the directory, which users commit. */
 async function openLock(path: string): Promise<DatabaseSync> {
-  const folder = join(tmpdir(), `agent-lightning-${process.getuid?.() ?? 'user'}`);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const folder = join(tmpdir(), `agent-lightning-${digest(homedir()).slice(0, 8)}`); // of this user alone
+  await mkdir(folder, { recursive: true });
   // The directory itself may come to be only now.
   const parent = dirname(path);
   const real = existsSync(parent) ? join(realpathSync(parent), basename(path)) : path;
-  const name = createHash('sha256').update(real).digest('hex');
-  const database = new DatabaseSync(join(folder, `prompts-${name.slice(0, 32)}.lock`));
+  const { DatabaseSync: Database } = await import('node:sqlite');
+  const database = new Database(join(folder, `prompts-${digest(real).slice(0, 32)}.lock`));
   const startedAtMs = systemClock.now();
   for (;;) {
     try {
@@ -58,4 +58,8 @@ async function openLock(path: string): Promise<DatabaseSync> {
       );
     }
   }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

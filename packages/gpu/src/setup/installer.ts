@@ -13,6 +13,8 @@ export interface Installer {
   readonly make: (directory: string) => CommandLine;
   /** Returns the command that installs packages into an environment. */
   readonly install: (directory: string, packages: readonly string[]) => CommandLine;
+  /** Returns the command that removes packages from an environment; those that are not there are left out. */
+  readonly remove: (directory: string, packages: readonly string[]) => CommandLine;
 }
 
 /**
@@ -20,11 +22,16 @@ export interface Installer {
  *
  * @param wanted the program by name, or `auto`
  * @param python the Python that the environment is made with; undefined for the first that fits
+ * @param versions the versions of Python that uv chooses from, where none is given
  * @throws {ConfigurationError} `command-unavailable` when there is no uv though it is wanted, or no Python 3.10 or later for pip
  */
-export function chooseInstaller(wanted: 'auto' | 'uv' | 'pip', python: string | undefined): Installer {
+export function chooseInstaller(
+  wanted: 'auto' | 'uv' | 'pip',
+  python: string | undefined,
+  versions: string = '>=3.10',
+): Installer {
   if (wanted === 'pip') return pip(findInterpreter(python));
-  if (spawnSync('uv', ['--version'], { windowsHide: true }).status === 0) return uv(python);
+  if (spawnSync('uv', ['--version'], { windowsHide: true }).status === 0) return uv(python ?? versions);
   if (wanted === 'auto') return pip(findInterpreter(python));
   throw new ConfigurationError(
     'setup: there is no uv on the PATH. Install it (https://docs.astral.sh/uv), or leave the option installer out, which takes pip then.',
@@ -38,17 +45,25 @@ function pip(interpreter: string): Installer {
     name: 'pip',
     make: (directory) => [interpreter, ['-m', 'venv', directory]],
     install: (directory, packages) => [pythonProgram(directory), [...quietly, ...packages]],
+    remove: (directory, packages) => [
+      pythonProgram(directory),
+      ['-m', 'pip', 'uninstall', '-qq', '-y', '--disable-pip-version-check', ...packages],
+    ],
   };
 }
 
 /** uv finds a Python by itself, and downloads one where the machine has none. */
-function uv(python: string | undefined): Installer {
+function uv(python: string): Installer {
   return {
     name: 'uv',
-    make: (directory) => ['uv', ['venv', '--quiet', '--no-project', '--python', python ?? '>=3.10', directory]],
+    make: (directory) => ['uv', ['venv', '--quiet', '--no-project', '--python', python, directory]],
     install: (directory, packages) => [
       'uv',
       ['pip', 'install', '--quiet', '--no-progress', '--python', pythonProgram(directory), ...packages],
+    ],
+    remove: (directory, packages) => [
+      'uv',
+      ['pip', 'uninstall', '--quiet', '--python', pythonProgram(directory), ...packages],
     ],
   };
 }

@@ -1,7 +1,8 @@
 /** Where the worker's Python environments are, and what belongs into them. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { check } from '@agent-lightning/core';
 import { findCacheDirectory, findOwnFile } from '@agent-lightning/platform';
 
 /** Returns the directory of the worker's sources. @throws {ConfigurationError} `option-unsupported` in a bundle, which does not hold it */
@@ -45,4 +46,11 @@ export function stampFile(directory: string): string {
 /** Returns the SHA-256 of the pins in hexadecimal. */
 export function digestRequirements(): string {
   return createHash('sha256').update(readFileSync(findRuntimeRequirements())).digest('hex');
+}
+
+/** @throws {ConfigurationError} `option-invalid` for a directory with anything but a Python environment, which is replaced */
+export function requireReplaceable(owner: string, directory: string): void {
+  if (!existsSync(directory) || existsSync(join(directory, 'pyvenv.cfg'))) return;
+  if (statSync(directory).isDirectory() && readdirSync(directory).length === 0) return;
+  throw check.optionInvalid(`${owner}: directory`, directory, 'a new or empty directory, or a Python environment');
 }

@@ -1,7 +1,7 @@
 /** Makes the Python environment of the worker: PyTorch and the other pinned packages. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { check, type Logger } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
 import {
@@ -9,6 +9,7 @@ import {
   findCachedEnvironment,
   isComplete,
   pythonProgram,
+  requireReplaceable,
   findRuntimeRequirements,
   stampFile,
 } from './python-environment.ts';
@@ -59,7 +60,7 @@ export async function setUpPython(options: SetUpPythonOptions = {}): Promise<str
     return python;
   }
   // In the cache, an environment may have been left before it had its first file.
-  if (options.directory !== undefined) requireReplaceable(directory);
+  if (options.directory !== undefined) requireReplaceable('setUpPython', directory);
   const installer = chooseInstaller(wanted, options.python ?? (process.env['PYTHON'] || undefined));
   logger.info(
     `setup: ${installer.name} installs. PyTorch and other packages go into ${directory}: about 1 GB with PyTorch's CPU build, several GB with CUDA, 1 to 10 minutes`,
@@ -76,12 +77,6 @@ export async function setUpPython(options: SetUpPythonOptions = {}): Promise<str
   await writeFile(stampFile(directory), digestRequirements());
   logger.info(`setup: ${python} is ready`);
   return python;
-}
-
-function requireReplaceable(directory: string): void {
-  if (!existsSync(directory) || existsSync(join(directory, 'pyvenv.cfg'))) return;
-  if (statSync(directory).isDirectory() && readdirSync(directory).length === 0) return;
-  throw check.optionInvalid('setUpPython: directory', directory, 'a new or empty directory, or a Python environment');
 }
 
 function findTorchPin(): string {

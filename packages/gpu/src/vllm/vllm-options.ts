@@ -16,7 +16,7 @@ export interface VllmSharedOptions {
 
 /** A `vllm serve` that the trainer starts, watches and ends. */
 export interface VllmStartOptions extends VllmSharedOptions {
-  /** The program and what stands before `serve`, such as `['uv', 'run', 'vllm']`. @default AGENT_LIGHTNING_VLLM, else `vllm`; with device 'cpu', what `npm run setup:vllm` makes */
+  /** The program and what stands before `serve`, such as `['uv', 'run', 'vllm']`. @default AGENT_LIGHTNING_VLLM, else what `agent-lightning setup-python --vllm` made for the device, else `vllm` */
   readonly command?: readonly string[];
   /** The share of the GPU's memory that vLLM takes; what is left is the worker's. A vLLM for the CPU takes it of the computer's memory. @default 0.45 */
   readonly gpuMemoryUtilization?: number;

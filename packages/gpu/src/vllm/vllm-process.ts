@@ -94,7 +94,7 @@ export class VllmProcess {
 
 function unavailable(command: string, cause: NodeJS.ErrnoException): ConfigurationError {
   return new ConfigurationError(
-    `vllm: the command '${command}' cannot be started (${cause.code ?? cause.message}). Install vLLM (pip install vllm; for a CPU, in a checkout of this project: npm run setup:vllm), name its program by the option command or by AGENT_LIGHTNING_VLLM, or give the url of a server that runs.`,
+    `vllm: the command '${command}' cannot be started (${cause.code ?? cause.message}). Install vLLM (npx agent-lightning setup-python --vllm, or pip install vllm; in a checkout of this project, for the CPU: npm run setup:vllm), name its program by the option command or by AGENT_LIGHTNING_VLLM, or give the url of a server that runs.`,
     { code: 'command-unavailable', cause },
   );
 }

@@ -219,14 +219,14 @@ class Agl03 {
   }
 
   /** Makes both forms of a list: with a query, and as a search with a body. */
-  #list(path: string, find: (reader: FieldReader, ids: readonly string[]) => unknown): readonly Entry[] {
+  #list(pattern: string, find: (reader: FieldReader, ids: readonly string[]) => unknown): readonly Entry[] {
     const answer = async (exchange: Exchange, reader: FieldReader, ids: readonly string[]): Promise<void> => {
       await this.#watch();
       exchange.json(await find(reader, ids));
     };
     return [
-      entry('GET', path, reading, (exchange, ids) => answer(exchange, readQuery(exchange), ids)),
-      entry('POST', `${path}/search`, reading, async (exchange, ids) =>
+      entry('GET', pattern, reading, (exchange, ids) => answer(exchange, readQuery(exchange), ids)),
+      entry('POST', `${pattern}/search`, reading, async (exchange, ids) =>
         answer(exchange, await readBody(exchange), ids),
       ),
     ];
@@ -303,8 +303,8 @@ class Agl03 {
 
 const watchEveryMs = 100;
 
-function entry(method: Entry['method'], path: string, roles: Entry['roles'], answer: Entry['answer']): Entry {
-  return { method, pattern: path.split('/'), roles, answer };
+function entry(method: Entry['method'], pattern: string, roles: Entry['roles'], answer: Entry['answer']): Entry {
+  return { method, pattern: pattern.split('/'), roles, answer };
 }
 
 /** Reads a JSON body; an empty one is `absent`, also where the client names another content type for it. */
@@ -384,12 +384,12 @@ function readAttemptChange(reader: FieldReader): AttemptChange {
 /** @throws {RequestError} for a span that was not written */
 function throwProblem(outcome: SpanOutcome, rolloutId: string, attemptId: string): void {
   if (!('problem' in outcome)) return;
-  const { problem, code } = outcome;
-  if (code === 'not-found')
+  const { problem, kind } = outcome;
+  if (kind === 'not-found')
     throw new RequestError(`Attempt ${attemptId} not found for rollout ${rolloutId}`, { code: 'not-found' });
-  if (code === 'over') throw new RequestError(problem, { code: 'store-conflict' });
+  if (kind === 'over') throw new RequestError(problem, { code: 'store-conflict' });
   throw new RequestError(
     problem,
-    code === 'forbidden' ? { code: 'forbidden' } : { code: 'request-invalid', status: 422 },
+    kind === 'forbidden' ? { code: 'forbidden' } : { code: 'request-invalid', status: 422 },
   );
 }

@@ -28,7 +28,7 @@ const rawReply = /^llm\.([A-Za-z0-9_-]+)\.prompt_token_ids$/u;
 
 /** Finds the token ids and log-probabilities of a model call among its attributes; undefined where there are no ids. */
 export function findTokens(attributes: AnyAttributes): FoundTokens | undefined {
-  const raw = Object.keys(attributes).find((name) => rawReply.test(name));
+  const raw = Object.keys(attributes).find((name) => name.startsWith('llm.') && rawReply.test(name));
   return raw === undefined ? findFlat(attributes) : findRaw(attributes, raw.slice(0, -'.prompt_token_ids'.length));
 }
 

@@ -26,19 +26,26 @@ export function readInputMessages(attributes: AnyAttributes): readonly JsonValue
   return [...before, ...messages.flatMap(toChatMessages)];
 }
 
-/** Returns the assistant's messages of a call; undefined where the sender recorded none. */
-export function readOutputMessages(attributes: AnyAttributes): readonly JsonValue[] | undefined {
-  const messages = readList(attributes['gen_ai.output.messages']) ?? firstFlat(attributes, flatOutputs);
-  return messages?.flatMap(toChatMessages).map((message) => withoutFinish(message));
+/** Holds what a call answered. */
+export interface CallOutput {
+  /** The assistant's messages; undefined where the sender recorded none. */
+  readonly messages: readonly JsonValue[] | undefined;
+  /** The reasons why the choices ended; undefined where the sender gave none. */
+  readonly finishReasons: readonly string[] | undefined;
 }
 
-/** Returns the reasons why the choices of a call ended. */
-export function readFinishReasons(attributes: AnyAttributes): readonly string[] | undefined {
-  const current = attributes['gen_ai.response.finish_reasons'];
-  const list = Array.isArray(current) ? current : readList(current);
-  const found = list ?? (firstFlat(attributes, flatOutputs) ?? []).map((choice) => memberOf(choice, 'finish_reason'));
-  const reasons = found.filter((reason): reason is string => typeof reason === 'string' && reason !== '');
-  return reasons.length === 0 ? undefined : reasons;
+/** Reads what a call answered. */
+export function readOutput(attributes: AnyAttributes): CallOutput {
+  const choices = readList(attributes['gen_ai.output.messages']) ?? firstFlat(attributes, flatOutputs);
+  const given = attributes['gen_ai.response.finish_reasons'];
+  const listed = Array.isArray(given) ? (given as readonly unknown[]) : readList(given);
+  const reasons = (listed ?? (choices ?? []).map((choice) => memberOf(choice, 'finish_reason'))).filter(
+    (reason): reason is string => typeof reason === 'string' && reason !== '',
+  );
+  return {
+    messages: choices?.flatMap(toChatMessages).map((message) => withoutFinish(message)),
+    finishReasons: reasons.length === 0 ? undefined : reasons,
+  };
 }
 
 function firstFlat(attributes: AnyAttributes, prefixes: readonly string[]): readonly JsonValue[] | undefined {

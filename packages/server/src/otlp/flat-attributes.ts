@@ -10,9 +10,12 @@ const mostItems = 10_000;
  */
 export function unflatten(attributes: AnyAttributes, prefix: string): JsonValue | undefined {
   const root = new Map<string, unknown>();
-  for (const [name, value] of Object.entries(attributes)) {
-    if (!name.startsWith(`${prefix}.`) || value === null) continue;
-    const path = name.slice(prefix.length + 1).split('.');
+  const beginning = `${prefix}.`;
+  for (const name of Object.keys(attributes)) {
+    if (!name.startsWith(beginning)) continue;
+    const value = attributes[name] ?? null;
+    if (value === null) continue;
+    const path = name.slice(beginning.length).split('.');
     if (path.length > 16) continue;
     put(root, path, value);
   }

@@ -6,7 +6,7 @@ import type { CallPolicy, SpanDraft } from './to-span.ts';
 /** Tells what became of one span. */
 export type SpanOutcome =
   | { readonly sequenceId: number }
-  | { readonly problem: string; readonly code: 'not-found' | 'over' | 'forbidden' | 'invalid' };
+  | { readonly problem: string; readonly kind: 'not-found' | 'over' | 'forbidden' | 'invalid' };
 
 export interface AttemptIds {
   readonly rolloutId: string;
@@ -45,7 +45,7 @@ export class SpanIntake {
   /** Writes spans of one attempt; returns what became of each. Spans that it has already count as written. @throws {StoreError} as for a store that is away */
   async write(given: AttemptIds, drafts: readonly SpanDraft[], caller: Caller): Promise<readonly SpanOutcome[]> {
     const problem = whyNotAllowed(given, caller);
-    if (problem !== undefined) return drafts.map(() => ({ problem, code: 'forbidden' }));
+    if (problem !== undefined) return drafts.map(() => ({ problem, kind: 'forbidden' }));
     const ids = await this.#findHome(given);
     const spans = await this.#finish(ids, drafts);
     const checked = spans.map((span) => this.#check(span, caller));
@@ -69,13 +69,13 @@ export class SpanIntake {
     if (span.kind === 'reward' && role === 'agent' && !this.#agentRewards)
       return {
         problem: 'an agent may not write its own reward; the server takes it with agentRewards',
-        code: 'forbidden',
+        kind: 'forbidden',
       };
     try {
       return checkSpan(`span ${span.spanId}`, span);
     } catch (error) {
       if (!LightningError.isInstance(error)) throw error;
-      return { problem: error.message, code: 'invalid' };
+      return { problem: error.message, kind: 'invalid' };
     }
   }
 
@@ -106,7 +106,7 @@ export class SpanIntake {
       const problem = what
         ? `rollout ${ids.rolloutId} is not in this store`
         : `rollout ${ids.rolloutId} has no attempt ${ids.attemptId}`;
-      return spans.map(() => ({ problem, code: 'not-found' }));
+      return spans.map(() => ({ problem, kind: 'not-found' }));
     }
     const isNewest = attempt === attempts.at(-1);
     const stored = await this.#store.querySpans({ rolloutIds: [ids.rolloutId], attemptId: ids.attemptId });
@@ -117,7 +117,7 @@ export class SpanIntake {
       if (sequenceId !== undefined) outcomes.push({ sequenceId });
       else if (isNewest && span.kind === 'reward')
         outcomes.push({ sequenceId: await this.#store.addReward(ids.rolloutId, span) });
-      else outcomes.push({ problem: `attempt ${ids.attemptId} is over (${attempt.status})`, code: 'over' });
+      else outcomes.push({ problem: `attempt ${ids.attemptId} is over (${attempt.status})`, kind: 'over' });
     }
     return outcomes;
   }

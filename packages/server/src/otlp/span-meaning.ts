@@ -6,7 +6,7 @@ import {
   type SpanInput,
 } from '@agent-lightning/core';
 import { findTokens, type FoundTokens } from './call-tokens.ts';
-import { readFinishReasons, readInputMessages, readModels, readOutputMessages } from './chat-messages.ts';
+import { readInputMessages, readModels, readOutput } from './chat-messages.ts';
 import { textAt } from './flat-attributes.ts';
 import type { AnyAttributes, ExportedSpan } from './trace-export.ts';
 
@@ -110,11 +110,12 @@ function describeCall(
     numberAt(attributes, 'gen_ai.usage.completion_tokens', 'llm.token_count.completion'),
   );
   add(set, attributes, names.agentName, agentNameOf(attributes));
-  const reasons =
-    readFinishReasons(attributes) ?? (found?.reply.finishReason === undefined ? undefined : [found.reply.finishReason]);
+  const output = readOutput(attributes);
+  const reply = found?.reply.finishReason;
+  const reasons = output.finishReasons ?? (reply === undefined ? undefined : [reply]);
   if (reasons !== undefined && !Array.isArray(attributes[names.finishReasons])) set[names.finishReasons] = reasons;
   setMessages(set, attributes, names.inputMessages, readInputMessages(attributes));
-  setMessages(set, attributes, names.outputMessages, readOutputMessages(attributes));
+  setMessages(set, attributes, names.outputMessages, output.messages);
   // What a sender reports with its tokens counts as captured, as of our own gateway.
   if (found?.tokens !== undefined) set[names.source] = 'gateway';
   else if (!(names.source in attributes)) set[names.source] = 'framework';

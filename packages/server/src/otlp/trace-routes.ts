@@ -82,8 +82,7 @@ async function takeGroups(
     }
   for (const spans of Map.groupBy(placed, ({ rolloutId, attemptId }) => `${rolloutId} ${attemptId}`).values()) {
     const { rolloutId, attemptId } = spans[0] as Placed;
-    const drafts: SpanDraft[] = [];
-    for (const each of spans) drafts.push(await draft(each, numbers, now()));
+    const drafts = await draftAll(rolloutId, spans, numbers, now());
     const outcomes = await intake.write({ rolloutId, attemptId }, drafts, caller);
     for (const outcome of outcomes) if ('problem' in outcome) rejected.add(outcome.problem);
   }
@@ -112,16 +111,25 @@ function idAt(name: string, ...places: readonly AnyAttributes[]): string | undef
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }
 
-async function draft(
-  { span, resource, rolloutId }: Placed,
+/** Makes spans of ours, in their order; those that come without a number get the next ones. */
+async function draftAll(
+  rolloutId: string,
+  placed: readonly Placed[],
   numbers: SequenceNumbers,
   nowMs: number,
-): Promise<SpanDraft> {
-  const given = Number(idAt(attemptAttributes.sequenceId, span.attributes, resource.attributes));
-  const isGiven = Number.isSafeInteger(given) && given >= 0;
-  if (isGiven) await numbers.note(rolloutId, given);
-  const number = isGiven ? given : await numbers.take(rolloutId);
-  return draftSpan(span, { nowMs, parts: { sequence_id: number, ...partsOf(span, resource) } });
+): Promise<readonly SpanDraft[]> {
+  const given = placed.map(({ span, resource }) =>
+    Number(idAt(attemptAttributes.sequenceId, span.attributes, resource.attributes)),
+  );
+  const isGiven = (number: number): boolean => Number.isSafeInteger(number) && number >= 0;
+  const missing = given.filter((number) => !isGiven(number)).length;
+  if (missing < given.length) await numbers.note(rolloutId, Math.max(...given.filter(isGiven)));
+  let next = missing === 0 ? 0 : await numbers.take(rolloutId, missing);
+  return placed.map(({ span, resource }, index) => {
+    const number = given[index] as number;
+    const parts = { sequence_id: isGiven(number) ? number : next++, ...partsOf(span, resource) };
+    return draftSpan(span, { nowMs, parts });
+  });
 }
 
 /** Returns what our spans have no place for, in the shapes of Agent Lightning 0.3. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { setUpPython } from '@agent-lightning/gpu';
+import { setUpPython, setUpVllm } from '@agent-lightning/gpu';
 import { defineCommand, runAs } from '../define-command.ts';
 
 interface SetUpPythonCommandOptions {
@@ -8,6 +8,7 @@ interface SetUpPythonCommandOptions {
   readonly python?: string;
   readonly installer?: 'uv' | 'pip';
   readonly torchIndex?: string;
+  readonly vllm?: true;
 }
 
 /** Adds `setup-python`, which makes the Python environment of the PyTorch worker. */
@@ -23,6 +24,7 @@ export function addSetupPythonCommand(program: Command): void {
         'agent-lightning setup-python --torch-index https://download.pytorch.org/whl/cpu',
         'the smaller build for machines without a GPU',
       ],
+      ['agent-lightning setup-python --vllm', 'vLLM too, for gpu({ vllm: true })'],
     ],
   })
     .option(
@@ -31,17 +33,26 @@ export function addSetupPythonCommand(program: Command): void {
     )
     .option('--python <path>', 'the Python, 3.10 or later, that makes the environment')
     .addOption(new Option('--installer <name>', 'default: uv where it is on the PATH, else pip').choices(['uv', 'pip']))
-    .option('--torch-index <url>', 'the package index that PyTorch alone is taken from');
+    .option('--torch-index <url>', 'the package index that PyTorch alone is taken from')
+    .option(
+      '--vllm',
+      'vLLM too, in an environment of its own: Linux only; the build for the CPU where there is no NVIDIA GPU',
+    );
   runAs<SetUpPythonCommandOptions>(command, async ({ options, terminal, logger }) => {
     const { directory, python, installer, torchIndex } = options;
-    const path = await setUpPython({
+    const shared = {
       logger,
       signal: terminal.interruption(),
-      ...(directory !== undefined && { directory: resolve(terminal.directory, directory) }),
       ...(python !== undefined && { python }),
       ...(installer !== undefined && { installer }),
+    };
+    const path = await setUpPython({
+      ...shared,
+      ...(directory !== undefined && { directory: resolve(terminal.directory, directory) }),
       ...(torchIndex !== undefined && { torchIndex }),
     });
-    return { text: path, json: { python: path } };
+    if (options.vllm !== true) return { text: path, json: { python: path } };
+    const vllm = await setUpVllm(shared);
+    return { text: `${path}\n${vllm}`, json: { python: path, vllm } };
   });
 }

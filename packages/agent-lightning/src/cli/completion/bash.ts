@@ -30,7 +30,7 @@ ${words.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
-complete -o default -F _agent_lightning agent-lightning
+complete -o default -F _agent_lightning agent-lightning agl-js
 `;
 }
 

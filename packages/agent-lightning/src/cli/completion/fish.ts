@@ -15,7 +15,7 @@ export function writeFish(commands: readonly CommandWords[]): string {
       }),
     ];
   });
-  return `# fish completion of agent-lightning\n${lines.map((line) => `complete -c agent-lightning ${line}`).join('\n')}\n`;
+  return `# fish completion of agent-lightning\n${lines.map((line) => `complete -c agent-lightning ${line}`).join('\n')}\ncomplete -c agl-js -w agent-lightning\n`;
 }
 
 /** Lists the groups that have a command of their own by the first word of the path, as `store` has `export`: after them the word means theirs. */

@@ -19,7 +19,7 @@ export function writeZsh(commands: readonly CommandWords[]): string {
     const described = entries.map(({ text, meaning }) => quote(`${text.replaceAll(':', '\\:')}:${meaning}`));
     return `    ${quote(path)}) entries=(${described.join(' ')}) ;;`;
   });
-  return `#compdef agent-lightning
+  return `#compdef agent-lightning agl-js
 _agent_lightning() {
   local place='' index
   local -a entries
@@ -36,6 +36,6 @@ ${words.join('\n')}
   esac
   _describe 'agent-lightning' entries || _files
 }
-compdef _agent_lightning agent-lightning
+compdef _agent_lightning agent-lightning agl-js
 `;
 }

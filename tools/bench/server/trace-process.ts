@@ -1,4 +1,4 @@
-/** Serves an empty store for the measurement in `main.ts`, and tells it over IPC how much CPU time it took. */
+/** Serves an empty store for `measure-traces.ts`, and tells it over IPC how much CPU time it took. */
 import { startServer } from '@agent-lightning/server';
 import { MemoryStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';

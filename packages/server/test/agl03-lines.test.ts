@@ -1,0 +1,138 @@
+import { afterEach, expect, it } from 'vitest';
+import { MemoryStore } from '@agent-lightning/store';
+import { KeyRing, startServer, type Server } from '../src/index.ts';
+
+type AnyJson = Record<string, any>;
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+async function open(
+  store: MemoryStore = new MemoryStore(),
+  keys?: KeyRing,
+): Promise<{ store: MemoryStore; server: Server }> {
+  const server = await startServer({ store, port: 0, ...(keys === undefined ? { open: true } : { keys }) });
+  cleanups.push(() => server.close());
+  return { store, server };
+}
+
+/** Asks as a client of 0.3 does: a key goes into the address as Basic authentication. */
+async function ask(server: Server, path: string, body?: unknown, key?: string): Promise<{ status: number; body: any }> {
+  const response = await fetch(`${server.url}/v1/agl/${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: {
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(key === undefined ? {} : { authorization: `Basic ${Buffer.from(`runner:${key}`).toString('base64')}` }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+const task = { input: { q: 1 }, mode: null, resources_id: null, config: null, metadata: null };
+const enqueue = async (server: Server): Promise<string> =>
+  (await ask(server, 'queues/rollouts/enqueue', { rollouts: [task] })).body[0].rollout_id as string;
+const dequeue = async (server: Server): Promise<AnyJson> =>
+  (await ask(server, 'queues/rollouts/dequeue', { limit: 1, worker_id: 'Worker-0' })).body[0] as AnyJson;
+
+const spanOf = (rolloutId: string, attemptId: string, id: number): AnyJson => ({
+  rollout_id: rolloutId,
+  attempt_id: attemptId,
+  sequence_id: id,
+  trace_id: '0af7651916cd43dd8448eb211c80319c',
+  span_id: id.toString(16).padStart(16, '0'),
+  parent_id: null,
+  name: 'work',
+  status: { status_code: 'OK', description: null },
+  attributes: {},
+  events: [],
+  links: [],
+  start_time: null,
+  end_time: null,
+  context: null,
+  parent: null,
+  resource: { attributes: {}, schema_url: '' },
+});
+
+it('queues a finished rollout of theirs again, and keeps its attempts in one list', async () => {
+  const { server, store } = await open();
+  const id = await enqueue(server);
+  const first = await dequeue(server);
+  await ask(server, `rollouts/${id}/attempts/latest`, { status: 'failed' });
+  expect((await ask(server, `rollouts/${id}`)).body).toMatchObject({ status: 'failed', attempt: { sequence_id: 1 } });
+  expect((await ask(server, `rollouts/${id}`, { status: 'requeuing' })).body).toMatchObject({ status: 'requeuing' });
+  const second = await dequeue(server);
+  expect(second).toMatchObject({ rollout_id: id, start_time: first.start_time, attempt: { sequence_id: 2 } });
+  expect((await ask(server, 'spans', spanOf(id, second.attempt.attempt_id, 1))).status).toBe(201);
+  await ask(server, `rollouts/${id}/attempts/latest`, { status: 'succeeded' });
+  const { body } = await ask(server, 'rollouts/search', { status_in: ['succeeded', 'failed'] });
+  expect(body).toMatchObject({ total: 1, items: [{ rollout_id: id, status: 'succeeded' }] });
+  const attempts = (await ask(server, `rollouts/${id}/attempts`)).body.items as AnyJson[];
+  expect(attempts.map(({ status }) => status)).toEqual(['failed', 'succeeded']);
+  expect((await ask(server, 'spans/search', { rollout_id: id, attempt_id: 'latest' })).body.total).toBe(1);
+  // What was final stays so in our store.
+  expect((await store.getRollout(id))?.status).toBe('failed');
+  expect((await store.getRollout(`${id}:again-2`))?.status).toBe('succeeded');
+});
+
+it('starts attempts beside each other, of which the newest decides', async () => {
+  const { server } = await open();
+  const started = (await ask(server, 'rollouts', { ...task, worker_id: null })).body as AnyJson;
+  const id = started.rollout_id as string;
+  const beside = (await ask(server, `rollouts/${id}/attempts`, {})).body as AnyJson;
+  expect(beside.attempt.sequence_id).toBe(2);
+  for (const [place, { attempt }] of [started, beside].entries())
+    expect((await ask(server, 'spans', spanOf(id, attempt.attempt_id, place + 1))).status).toBe(201);
+  await ask(server, `rollouts/${id}/attempts/${started.attempt.attempt_id}`, { status: 'failed' });
+  expect((await ask(server, `rollouts/${id}`)).body.status).toBe('running');
+  await ask(server, `rollouts/${id}/attempts/latest`, { status: 'succeeded' });
+  expect((await ask(server, 'waits/rollouts', { rollout_ids: [id], timeout: 0 })).body).toMatchObject([
+    { status: 'succeeded' },
+  ]);
+});
+
+it('changes nothing of a rollout that a trainer enqueued but by its attempt', async () => {
+  const { server, store } = await open();
+  await store.enqueue([{ rolloutId: 'ours', input: 1, metadata: { note: 'x' }, retry: { maxAttempts: 1 } }]);
+  expect((await ask(server, 'rollouts/ours', { status: 'requeuing' })).status).toBe(409);
+  expect((await ask(server, 'rollouts/ours', { input: 2 })).status).toBe(409);
+  expect((await ask(server, 'rollouts/ours/attempts', {})).status).toBe(409);
+  const claimed = await dequeue(server);
+  expect(claimed).toMatchObject({
+    rollout_id: 'ours',
+    input: 1,
+    metadata: { note: 'x' },
+    attempt: { worker_id: 'Worker-0' },
+  });
+  await ask(server, `rollouts/ours/attempts/${claimed.attempt.attempt_id}`, { status: 'succeeded' });
+  expect((await store.getRollout('ours'))?.status).toBe('succeeded');
+});
+
+it('lets an attempt go on after the server was started again', async () => {
+  const { server, store } = await open();
+  const id = await enqueue(server);
+  const { attempt } = await dequeue(server);
+  await server.close();
+  const again = await open(store);
+  expect((await ask(again.server, 'spans', spanOf(id, attempt.attempt_id, 1))).status).toBe(201);
+  expect((await ask(again.server, 'spans/next', { rollout_id: id, attempt_id: attempt.attempt_id })).body).toEqual({
+    sequence_id: 2,
+  });
+  await ask(again.server, `rollouts/${id}/attempts/${attempt.attempt_id}`, { status: 'succeeded' });
+  expect((await store.getRollout(id))?.status).toBe('succeeded');
+  expect((await ask(again.server, 'spans', spanOf(id, attempt.attempt_id, 2))).status).toBe(409);
+  expect((await ask(again.server, 'spans', spanOf(id, attempt.attempt_id, 1))).body).toBeNull();
+});
+
+it('takes the key of a runner from the address, and asks for the right role', async () => {
+  const keys = new KeyRing();
+  const [runner, reader] = await Promise.all([keys.add({ role: 'runner' }), keys.add({ role: 'reader' })]);
+  const { server } = await open(new MemoryStore(), keys);
+  expect((await ask(server, 'health')).status).toBe(200);
+  expect((await ask(server, 'statistics')).status).toBe(401);
+  expect((await ask(server, 'queues/rollouts/dequeue', { limit: 1 }, runner.key)).status).toBe(200);
+  expect((await ask(server, 'statistics', undefined, reader.key)).status).toBe(200);
+  expect((await ask(server, 'queues/rollouts/dequeue', { limit: 1 }, reader.key)).status).toBe(403);
+});
