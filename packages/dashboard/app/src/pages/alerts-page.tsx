@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import type { RunDetails } from '../../../src/api.ts';
 import { useMetrics } from '../charts/read-metrics.ts';
 import { changes } from '../fetch.ts';
+import { countOf } from '../format.ts';
 import { findAlerts } from '../parts/find-alerts.ts';
 import { EvidenceLinks, FindingList } from '../parts/findings.tsx';
 
@@ -15,8 +16,8 @@ export function AlertsPage({ details }: { readonly details: RunDetails }): JSX.E
       {findings.length === 0 ? (
         <section class="card">
           <p>
-            ✓ Nothing ails this run after {steps} steps. It is looked at after each step; docs/why-no-learning.md lists
-            what is looked for.
+            {alerts.length === 0 ? '✓ Nothing ails this run' : 'None of the known ailments was found'} after{' '}
+            {countOf(steps, 'step')}. It is looked at after each step; docs/why-no-learning.md lists what is looked for.
           </p>
         </section>
       ) : (

@@ -22,6 +22,7 @@ export function findAlerts(details: RunDetails, metrics: readonly StepMetrics[])
   const last = newest.at(-1);
   if (last === undefined) return [];
   const range = newest.length === 1 ? String(last.step) : `${newest[0]!.step}-${last.step}`;
+  const steps = newest.length === 1 ? `step ${range}` : `steps ${range}`;
   const link = (page: string, fields: Readonly<Record<string, string>>, text: string): readonly EvidenceLink[] =>
     details.hasStore ? [{ to: pageOf(['runs', details.id, page], fields), text }] : [];
   const curve = (metric: string): EvidenceLink => ({
@@ -47,7 +48,7 @@ export function findAlerts(details: RunDetails, metrics: readonly StepMetrics[])
       ? [
           {
             title: 'failures',
-            text: `Of the ${formatCount(rollouts)} rollouts of steps ${range}, ${formatCount(failed)} failed (${formatShare(failed / rollouts)}).`,
+            text: `Of the ${formatCount(rollouts)} rollouts of ${steps}, ${formatCount(failed)} failed (${formatShare(failed / rollouts)}).`,
             links: [
               ...link('rollouts', { steps: range, status: 'failed', mode: 'train' }, 'Show them'),
               curve('failed'),
@@ -59,7 +60,7 @@ export function findAlerts(details: RunDetails, metrics: readonly StepMetrics[])
       ? [
           {
             title: 'untrainable calls',
-            text: `Of the ${formatCount(calls)} model calls of steps ${range}, ${formatCount(untrainable)} cannot be trained on (${formatShare(untrainable / calls)}).`,
+            text: `Of the ${formatCount(calls)} model calls of ${steps}, ${formatCount(untrainable)} cannot be trained on (${formatShare(untrainable / calls)}).`,
             links: [...link('samples', { step: String(last.step) }, 'Show why'), curve('untrainableCalls')],
           },
         ]
