@@ -70,11 +70,9 @@ export function run(
 function readReport(xml: string): SuiteResult {
   const failed: FailedTest[] = [];
   let passed = 0;
-  for (const [, attributes = '', isEmpty, content = ''] of xml.matchAll(
-    /<testcase ([^>]*?)(\/)?>(?:([\s\S]*?)<\/testcase>)?/gu,
-  )) {
-    const test = /name="([^"]*)"/u.exec(attributes)?.[1] ?? '';
-    const message = isEmpty === undefined ? /<(?:failure|error) message="([^"]*)"/u.exec(content)?.[1] : undefined;
+  for (const written of xml.split('<testcase ').slice(1)) {
+    const test = /(?:^|\s)name="([^"]*)"/u.exec(written)?.[1] ?? '';
+    const message = /<(?:failure|error) message="([^"]*)"/u.exec(written)?.[1];
     if (message === undefined) passed++;
     else failed.push({ test, why: unescape(message).split('\n')[0]?.slice(0, 160) ?? '' });
   }
