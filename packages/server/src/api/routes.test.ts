@@ -75,6 +75,9 @@ describe('the operations of a store', () => {
     ],
     ['enqueue', { request: [] }, 400, 'store-invalid', /^request is no argument of enqueue; it has requests/],
     ['enqueue', [1], 400, 'store-invalid', /arguments of enqueue must be an object/],
+    // A text must not be taken apart: one of 64 MiB would fill the memory.
+    ['waitFor', 'text', 400, 'store-invalid', /arguments of waitFor must be an object/],
+    ['waitForWork', [1], 400, 'store-invalid', /arguments of waitForWork must be an object/],
     ['getRollout', {}, 400, 'store-invalid', /^rolloutId must be/],
     ['cancel', { rolloutId: 'absent' }, 404, 'store-not-found', /"absent"/],
     [

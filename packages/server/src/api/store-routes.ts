@@ -118,7 +118,9 @@ function readCalls(body: unknown): { readonly calls: readonly SentCall[]; readon
 }
 
 function limitWait(body: unknown): unknown {
-  const { options, ...named } = (body ?? {}) as { readonly options?: { readonly timeoutMs?: unknown } };
+  // Text and lists would be spread into as many members; the check of the arguments says what is wrong with them.
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  const { options, ...named } = body as { readonly options?: { readonly timeoutMs?: unknown } };
   const timeoutMs = options?.timeoutMs ?? longestWaitMs;
   return {
     ...named,
