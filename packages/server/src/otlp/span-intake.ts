@@ -123,7 +123,8 @@ export class SpanIntake {
   }
 }
 
-function whyNotAllowed({ rolloutId, attemptId }: AttemptIds, { role, lease }: Caller): string | undefined {
+/** Returns why a caller may not write to an attempt, or undefined where it may: the key of an agent is for one. */
+export function whyNotAllowed({ rolloutId, attemptId }: AttemptIds, { role, lease }: Caller): string | undefined {
   if (role !== 'agent') return undefined;
   return lease?.rolloutId === rolloutId && lease.attemptId === attemptId
     ? undefined
