@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { MemoryStore } from '@agent-lightning/store';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -81,6 +82,29 @@ describe('a server', () => {
     expect(await send('gzip', gzipSync(Buffer.alloc(50_000_000)))).toEqual([413, 'request-too-large']);
     expect(await send('compress', Buffer.from('x'))).toEqual([415, 'request-invalid']);
     expect(await send('zstd', Buffer.from('not zstd'))).toEqual([400, 'request-invalid']);
+  });
+
+  it('holds room for what has come of a body, and not for what a slow client says that will come', async () => {
+    const server = await start({ routes: [measure], maxBodyBytes: 100_000, maxHeldBytes: 100_000 });
+    const { port } = new URL(server.url);
+    const head = `POST /measure HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${server.adminKey}\r\n`;
+    const slow = connect(Number(port), '127.0.0.1');
+    slow.write(`${head}content-length: 90000\r\n\r\n${'x'.repeat(40_000)}`);
+    const heldBytes = async (): Promise<number> => {
+      const metrics = await (await fetch(`${server.url}/metrics`, { headers: bearer(server.adminKey) })).text();
+      return Number(/server_held_bytes (\d+)/u.exec(metrics)?.[1]);
+    };
+    await expect.poll(heldBytes).toBe(40_000);
+    const send = async (size: number): Promise<unknown> => {
+      const body = 'x'.repeat(size);
+      const reply = await fetch(`${server.url}/measure`, { method: 'POST', headers: bearer(server.adminKey), body });
+      return [reply.status, reply.headers.get('retry-after')];
+    };
+    expect(await send(60_000)).toEqual([200, null]);
+    expect(await send(60_001)).toEqual([503, '1']);
+    slow.destroy();
+    await expect.poll(heldBytes).toBe(0);
+    expect(await send(100_000)).toEqual([200, null]);
   });
 
   it('lets in by role, by Bearer, Basic and x-api-key, and nobody else', async () => {
