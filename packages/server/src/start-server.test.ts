@@ -138,6 +138,35 @@ describe('a server', () => {
     await expect(start({ host: '0.0.0.0' })).rejects.toMatchObject({ message: expect.stringContaining('give keys') });
   });
 
+  it('answers what is no request, and headers that are too long, as JSON', async () => {
+    const server = await start();
+    const send = async (text: string): Promise<string> => {
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+      socket.end(text);
+      return (await socket.setEncoding('utf8').toArray()).join('');
+    };
+    expect(await send('nonsense\r\n\r\n')).toMatch(
+      /^HTTP\/1\.1 400 [^]*\r\n\r\n\{"error":\{.*"code":"request-invalid"/u,
+    );
+    const long = `GET /health HTTP/1.1\r\nhost: localhost\r\nlong: ${'x'.repeat(40_000)}\r\n\r\n`;
+    expect(await send(long)).toMatch(/^HTTP\/1\.1 431 [^]*\r\n\r\n\{"error":\{.*"code":"request-too-large"/u);
+  });
+
+  it('leaves the store alone when it cannot listen', async () => {
+    const { url } = await start();
+    const store = new MemoryStore({ watchdogIntervalMs: 0 });
+    closing.push(() => store.close());
+    const signals: (AbortSignal | undefined)[] = [];
+    const subscribe = store.subscribe.bind(store);
+    store.subscribe = (options) => {
+      signals.push(options?.signal);
+      return subscribe(options);
+    };
+    const port = Number(new URL(url).port);
+    await expect(startServer({ store, port })).rejects.toMatchObject({ code: 'port-unavailable' });
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
+  });
+
   it('shows nobody the failure of a route, but its operator', async () => {
     const log: ServerLogEntry[] = [];
     const broken: RouteSet = () => ({
