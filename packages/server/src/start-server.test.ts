@@ -136,6 +136,10 @@ describe('a server', () => {
     expect((await fetch(`${server.url}/measure`, fromPage)).status).toBe(403);
     await expect(start({ host: '0.0.0.0', open: true })).rejects.toMatchObject({ code: 'option-invalid' });
     await expect(start({ host: '0.0.0.0' })).rejects.toMatchObject({ message: expect.stringContaining('give keys') });
+    const gateway = { serveAt: () => undefined, answer: async () => undefined, formatMetrics: () => '' };
+    await expect(start({ host: '0.0.0.0', keys: new KeyRing(), gateway })).rejects.toMatchObject({
+      message: expect.stringContaining('give publicUrl'),
+    });
   });
 
   it('answers what is no request, and headers that are too long, as JSON', async () => {
