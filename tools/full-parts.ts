@@ -31,6 +31,7 @@ export function listFullParts(root: string): readonly FullPart[] {
     models,
     documents,
     agl03,
+    agl10,
     dashboard,
     versions,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
@@ -98,6 +99,13 @@ const agl03: FullPart = {
   name: 'agl03',
   title: "runs Agent Lightning 0.3's own tests, and its runner, against our server (750 MB from PyPI)",
   commands: [['npm', 'run', 'test:agl03', '--silent', '--', '--json']],
+};
+
+const agl10: FullPart = {
+  name: 'agl10',
+  title:
+    "runs Agent Lightning 1.0's own controller and its trainer's rollout managers against our server (120 MB from PyPI)",
+  commands: [['npm', 'run', 'test:agl10', '--silent', '--', '--json']],
 };
 
 const dashboard: FullPart = {

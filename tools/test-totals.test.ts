@@ -128,6 +128,7 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'models',
     'docs',
     'agl03',
+    'agl10',
     'dashboard',
     'versions',
     'chaos-sqlite',

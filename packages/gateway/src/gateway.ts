@@ -131,6 +131,11 @@ export class Gateway implements ModelGateway {
     return (this.#options.publicUrl?.href ?? this.#mounted?.url ?? this.#listener?.url ?? '').replace(/\/+$/u, '');
   }
 
+  /** Returns the model name that attempts are given. */
+  get policy(): string {
+    return this.#options.policy;
+  }
+
   get statistics(): GatewayStatistics {
     return this.#statistics.toStatistics(this.#pool.absent.length, this.#calls.reader.counts);
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Lease } from '@agent-lightning/core';
+import type { Claim, Lease, LlmEndpoint, PolicySnapshot } from '@agent-lightning/core';
 import type { RouteSet } from './http/route.ts';
 import type { KeyRing } from './keys/key-ring.ts';
 
@@ -11,6 +11,22 @@ export interface MountedGateway {
   answer(request: IncomingMessage, response: ServerResponse, isAdmitted: boolean): Promise<void>;
   /** Returns its metrics in the text format of Prometheus. */
   formatMetrics(): string;
+}
+
+/** A mounted gateway that a trainer in another process publishes to, as Agent Lightning 1.0's does. */
+export interface TrainedGateway extends MountedGateway {
+  /** The model name that attempts are given. */
+  readonly policy: string;
+  publish(policy: string, snapshot: PolicySnapshot): void;
+  pause(options: { readonly drainMs: number; readonly retryAfterSeconds: number }): Promise<unknown>;
+  resume(): void;
+  openAttempt(claim: Claim): Promise<LlmEndpoint>;
+  closeAttempt(claim: Claim): Promise<void>;
+}
+
+/** Tells whether a gateway can be published to. */
+export function canTrain(gateway: MountedGateway): gateway is TrainedGateway {
+  return 'publish' in gateway && 'policy' in gateway && 'openAttempt' in gateway;
 }
 
 /**

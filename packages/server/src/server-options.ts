@@ -31,6 +31,8 @@ export interface ServerOptions {
   readonly gateway?: MountedGateway;
   /** The address at which agents reach the gateway, when it differs from the one that the server listens on; `host: '0.0.0.0'` needs it. @default that address */
   readonly publicUrl?: string;
+  /** The longest time that a model call of an agent of Agent Lightning 1.0 waits while its trainer has no model registered. @default 5_000 */
+  readonly modelWaitMs?: number;
   /** Further routes on the same port, asked in order after the server's own. @default none */
   readonly routes?: readonly RouteSet[];
   /** Gets what happens. @default nothing is written */
@@ -59,6 +61,7 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   watchdogDelayMs: true,
   gateway: true,
   publicUrl: true,
+  modelWaitMs: true,
   routes: true,
   log: true,
   maxBodyBytes: true,
@@ -95,6 +98,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     allowedHosts: options.allowedHosts ?? [],
     allowedOrigins: options.allowedOrigins ?? [],
     keys: keys ?? new KeyRing(),
+    modelWaitMs: check.timerMs('modelWaitMs', options.modelWaitMs ?? 5_000, 0),
     routes: options.routes ?? [],
     maxBodyBytes: check.wholeNumber('maxBodyBytes', options.maxBodyBytes ?? 67_108_864, 1_024),
     maxHeldBytes: check.wholeNumber('maxHeldBytes', options.maxHeldBytes ?? 536_870_912, 1_024),

@@ -63,6 +63,8 @@ export class Server {
       ...compatibleRoutes({
         store,
         agentRewards,
+        gateway,
+        modelWaitMs: options.modelWaitMs,
         signal: this.#draining.signal,
         watches: watchdogDelayMs === undefined,
       }),
