@@ -120,15 +120,25 @@ describe.skipIf(!hasDocker)('a container of Docker (needs a Docker daemon on Lin
     }
   });
 
-  /** Runs a container whose time is over once it has written a file. */
+  it('that minds SIGTERM says goodbye when its time is over', async () => {
+    const limitMs = 54_321;
+    const options = { timeoutMs: limitMs, killGraceMs: 240_000 };
+    const result = await runUntil('polite', limitMs, options, {}, 'console.log("bye"); process.exit()');
+    const span = result.spans.find(({ kind }) => kind === 'operation')!;
+    expect(span.attributes[attributeNames.commandStdout]).toBe('runs\nbye\n');
+    await vi.waitFor(() => expect(containersOf(result)).toEqual([]), { timeout: 60_000 });
+  });
+
+  /** Runs a container whose time is over once it has written a file, and which does `onTerm` when it is asked to end. */
   async function runUntil(
     name: string,
     limitMs: number,
     options: Partial<RunContainerOptions>,
     runner: Partial<RunnerOptions<JsonValue>>,
+    onTerm = '',
   ): Promise<CommandRun> {
     using time = holdTimers(limitMs);
-    const script = `process.on('SIGTERM', () => undefined); setInterval(() => undefined, 1000);
+    const script = `process.on('SIGTERM', () => { ${onTerm} }); setInterval(() => undefined, 1000);
       process.stdout.write('runs\\n', () => require('node:fs').writeFileSync('/ready/${name}', ''));`;
     const engineArgs = ['--volume', `${folder}:/ready`];
     const running = run(script, { engineArgs, killGraceMs: 50, ...options }, null, runner);

@@ -51,6 +51,7 @@ describe('the arguments of a container', () => {
     ['agents', ['agents'], ['host.docker.internal:host-gateway']],
     ['host', ['host'], []],
     ['none', ['none'], []],
+    ['container:other', ['container:other'], []],
   ])('have its network %s', (network, networks, hosts) => {
     const { args } = build(network === undefined ? {} : { network });
     expect([valuesOf(args, '--network'), valuesOf(args, '--add-host')]).toEqual([networks, hosts]);

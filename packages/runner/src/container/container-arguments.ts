@@ -46,7 +46,9 @@ function words(text: string): readonly string[] {
 function networkArguments(network: string | undefined): readonly string[] {
   const host = ['--add-host', `${hostName}:host-gateway`];
   if (network === undefined) return host;
-  return network === 'host' || network === 'none' ? ['--network', network] : ['--network', network, ...host];
+  // These have hosts of their own, or none.
+  const isShared = network === 'host' || network === 'none' || network.startsWith('container:');
+  return isShared ? ['--network', network] : ['--network', network, ...host];
 }
 
 /** Variables that the engine's program reads itself. */
