@@ -25,6 +25,14 @@ export async function createNodeImage(): Promise<void> {
   }
 }
 
+/** Returns the address of this machine on the engine's own network; undefined where the engine has none. */
+export function findBridge(): string | undefined {
+  const hosts = ['--add-host', 'host.docker.internal:host-gateway'];
+  const read = ['-p', 'require("node:fs").readFileSync("/etc/hosts", "utf8")'];
+  const lines = execFileSync('docker', ['run', '--rm', ...hosts, image, ...read], { encoding: 'utf8' });
+  return /^(\d+\.\d+\.\d+\.\d+)\s+host\.docker\.internal$/m.exec(lines)?.[1];
+}
+
 /** Lists the containers, running or not, that have a label. */
 export function listContainers(label: string): readonly string[] {
   const args = ['ps', '--all', '--quiet', '--filter', `label=${label}`];

@@ -12,7 +12,7 @@ import { attributeNames, toEpisode, type JsonValue } from '@agent-lightning/core
 import { runContainer, type RunContainerOptions, type RunnerOptions } from '../src/index.ts';
 import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { endpoint, runOne, type CommandRun } from './command-run.ts';
-import { createNodeImage, hasDocker, image, listContainers } from './container-engine.ts';
+import { createNodeImage, findBridge, hasDocker, image, listContainers } from './container-engine.ts';
 
 function run(
   script: string,
@@ -35,31 +35,45 @@ describe.skipIf(!hasDocker)('a container of Docker (needs a Docker daemon on Lin
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('reads its task, calls its endpoint with its key, and prints its reward', async () => {
+  const callAndEarn = `process.stdin.once('data', async (task) => {
+    const { OPENAI_BASE_URL, OPENAI_API_KEY, AGENT_LIGHTNING_MODEL } = process.env;
+    const headers = { authorization: 'Bearer ' + OPENAI_API_KEY, connection: 'close' };
+    const response = await fetch(OPENAI_BASE_URL + '/models', { headers });
+    console.log(AGENT_LIGHTNING_MODEL, OPENAI_API_KEY, (await response.json()).url);
+    console.log(JSON.stringify({ reward: JSON.parse(task).worth }));
+  })`;
+
+  /** Runs a container that calls an endpoint whose server listens at an address and which is told as one of loopback. */
+  async function runWithServer(address: string, options: RunContainerOptions): Promise<CommandRun> {
     const seen: IncomingHttpHeaders[] = [];
     await using server = createServer(({ headers, url }, response) => {
       seen.push(headers);
       response.end(JSON.stringify({ url }));
     });
-    server.listen(0, '127.0.0.1');
+    server.listen(0, address);
     await once(server, 'listening');
     const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/rollout/r/v1`;
-    const script = `process.stdin.once('data', async (task) => {
-      const { OPENAI_BASE_URL, OPENAI_API_KEY, AGENT_LIGHTNING_MODEL } = process.env;
-      const headers = { authorization: 'Bearer ' + OPENAI_API_KEY, connection: 'close' };
-      const response = await fetch(OPENAI_BASE_URL + '/models', { headers });
-      console.log(AGENT_LIGHTNING_MODEL, OPENAI_API_KEY, (await response.json()).url);
-      console.log(JSON.stringify({ reward: JSON.parse(task).worth }));
-    })`;
     const gateway = { openAttempt: async () => ({ ...endpoint, baseUrl }), closeAttempt: async () => undefined };
-    const { rollout, spans } = await run(script, {}, { worth: 0.25 }, { gateway });
-    expect(rollout.failure).toBeUndefined();
-    expect(toEpisode(rollout, spans).reward).toBe(0.25);
+    const result = await runOne(runContainer(options), { worth: 0.25 }, { gateway });
+    expect(result.rollout.failure).toBeUndefined();
     expect(seen.map(({ authorization }) => authorization)).toEqual([`Bearer ${endpoint.apiKey}`]);
-    expect(spans[0]!.attributes[attributeNames.commandStdout]).toMatch(
+    return result;
+  }
+
+  it('reads its task, calls its endpoint with its key, and prints its reward', async () => {
+    const result = await runWithServer('127.0.0.1', { image, args: ['-e', callAndEarn], network: 'host' });
+    expect(toEpisode(result.rollout, result.spans).reward).toBe(0.25);
+    expect(result.spans[0]!.attributes[attributeNames.commandStdout]).toMatch(
       /^policy \[key of the attempt\] \/rollout\/r\/v1\/models\n/,
     );
-    expect(containersOf({ rollout, spans, errors: [] })).toEqual([]);
+    expect(containersOf(result)).toEqual([]);
+  });
+
+  it('reaches this machine from the engine’s own network, where there is one', async ({ skip }) => {
+    const bridge = findBridge();
+    skip(bridge === undefined, 'the engine has no network of its own');
+    const { rollout, spans } = await runWithServer(bridge!, { image, args: ['-e', callAndEarn] });
+    expect(toEpisode(rollout, spans).reward).toBe(0.25);
   });
 
   it('has an environment and rights of its own', async () => {
