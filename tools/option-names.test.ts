@@ -10,7 +10,7 @@ import { createVllmScorer, setUpPython, setUpStarterModel, setUpVllm } from '@ag
 import { apo, gepa } from '@agent-lightning/prompt-optimizer';
 import { mlflow, resolveOpenTelemetryOptions, tensorBoard } from '@agent-lightning/observability';
 import { recordRollouts, replayRollout } from '@agent-lightning/regression';
-import { runCommand, Runner } from '@agent-lightning/runner';
+import { runCommand, runContainer, Runner } from '@agent-lightning/runner';
 import { KeyRing, startServer } from '@agent-lightning/server';
 import { connectStore, MemoryStore } from '@agent-lightning/store';
 import { openPostgresStore } from '@agent-lightning/store-postgres';
@@ -296,6 +296,7 @@ const rows: readonly Row[] = [
     isOptional: true,
   },
   { type: 'runner RunCommandOptions', call: runCommand, misspelt: { arg: [] }, meant: 'args' },
+  { type: 'runner RunContainerOptions', call: runContainer, misspelt: { imgae: 'a' }, meant: 'image' },
   {
     type: 'runner RunnerOptions',
     call: (options) => new Runner(options),

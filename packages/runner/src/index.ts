@@ -7,3 +7,7 @@ export { Runner, type RunnerSummary } from './runner.ts';
 // command
 export type { CommandResult, CommandReward, RunCommandOptions } from './command/command-options.ts';
 export { runCommand } from './command/run-command.ts';
+
+// containers
+export type { RunContainerOptions } from './container/container-options.ts';
+export { runContainer } from './container/run-container.ts';

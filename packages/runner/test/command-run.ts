@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { MemoryStore } from '@agent-lightning/store';
-import { runCommand, Runner, type RunCommandOptions, type RunnerOptions } from '../src/index.ts';
+import { runCommand, Runner, type RolloutFunction, type RunCommandOptions, type RunnerOptions } from '../src/index.ts';
 import type { JsonValue, LlmEndpoint, ModelGateway, Rollout, Span } from '@agent-lightning/core';
 
 export const endpoint: LlmEndpoint = {
@@ -24,23 +24,32 @@ export function node(script: string, options: Partial<RunCommandOptions> = {}): 
 }
 
 /** Runs one rollout of a command in a real runner, and reads back what the store has of it. */
-export async function runOneCommand(
+export function runOneCommand(
   options: RunCommandOptions,
   input: JsonValue = null,
   runner: Partial<RunnerOptions<JsonValue>> = {},
 ): Promise<CommandRun> {
+  return runOne(runCommand(options), input, runner);
+}
+
+/** Runs one rollout in a real runner, and reads back what the store has of it. */
+export async function runOne(
+  rollout: RolloutFunction,
+  input: JsonValue,
+  runner: Partial<RunnerOptions<JsonValue>>,
+): Promise<CommandRun> {
   const store = new MemoryStore();
   const errors: unknown[] = [];
   const onError = (error: unknown): void => void errors.push(error);
-  const worker = new Runner({ store, rollout: runCommand(options), gateway, onError, ...runner });
+  const worker = new Runner({ store, rollout, gateway, onError, ...runner });
   const [queued] = await store.enqueue([{ input }]);
   const running = worker.run();
-  const [rollout] = await store.waitFor([queued!.rolloutId]);
+  const [ended] = await store.waitFor([queued!.rolloutId]);
   await worker.stop();
   await running;
   const spans = await store.querySpans({ rolloutIds: [queued!.rolloutId] });
   await store.close();
-  return { rollout: rollout!, spans, errors };
+  return { rollout: ended!, spans, errors };
 }
 
 /** Whether a process runs; one that ended and was not yet collected does not. */

@@ -3,8 +3,11 @@ import { ConfigurationError, TimeoutError } from '@agent-lightning/core';
 import { CapturedOutput, hide } from './captured-output.ts';
 import { guardStart, hasProcessGroups, signalTree } from '@agent-lightning/platform';
 import { explainStart } from './explain-start.ts';
+import type { Launcher } from './launcher.ts';
 
 export interface ChildRunOptions {
+  /** The function that starts it, and what it runs: the first words of each error. */
+  readonly launcher: Launcher;
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -118,18 +121,21 @@ export class ChildRun {
   }
 
   #timeOut(): TimeoutError {
-    const { command, timeoutMs } = this.#options;
-    return new TimeoutError(`runCommand: ${command} took longer than ${timeoutMs} ms, and was ended`, {
+    const { launcher, timeoutMs } = this.#options;
+    return new TimeoutError(`${launcher.name}: ${launcher.subject} took longer than ${timeoutMs} ms, and was ended`, {
       code: 'timed-out',
     });
   }
 
   #spawnError(cause: unknown): ConfigurationError {
-    const { command, cwd, secret } = this.#options;
+    const { launcher, command, cwd, secret } = this.#options;
     const { code, message } = cause as NodeJS.ErrnoException;
-    return new ConfigurationError(`runCommand: ${explainStart({ code, command, cwd }) ?? hide(message, secret)}`, {
-      code: 'command-unavailable',
-      cause: secret === undefined ? cause : undefined, // Node's error holds the arguments
-    });
+    return new ConfigurationError(
+      `${launcher.name}: ${explainStart({ code, command, cwd }) ?? hide(message, secret)}`,
+      {
+        code: 'command-unavailable',
+        cause: secret === undefined ? cause : undefined, // Node's error holds the arguments
+      },
+    );
   }
 }

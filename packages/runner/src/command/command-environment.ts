@@ -1,8 +1,9 @@
-import { ConfigurationError } from '@agent-lightning/core';
+import { ConfigurationError, type LlmEndpoint } from '@agent-lightning/core';
 import { formatTraceParent, type RolloutScope } from '@agent-lightning/tracing';
 import type { RolloutContext } from '../rollout-function.ts';
 import type { ResolvedCommandOptions } from './command-options.ts';
 import { inheritedEnvironment } from './inherited-environment.ts';
+import type { Launcher } from './launcher.ts';
 import { modelVariables } from './model-variables.ts';
 
 /** The most bytes or characters that one variable may hold on every system that we run on: 128 KiB with its name on Linux, 32 Ki characters on Windows. */
@@ -20,11 +21,32 @@ export function commandEnvironment<Task>(
   scope: RolloutScope,
   spanId: string,
 ): Record<string, string> {
-  const { rollout, attempt, llm, ownEndpoint } = scope;
-  const endpoint = llm ?? ownEndpoint;
+  const endpoint = scope.llm ?? scope.ownEndpoint;
+  const inherited = inheritedEnvironment(options.inheritEnv, endpoint !== undefined);
+  return attemptEnvironment({ launcher: 'runCommand', options, task, context, scope, spanId, endpoint, inherited });
+}
+
+/** Holds what the environment of one attempt's process is made of. */
+export interface AttemptEnvironment<Task> {
+  readonly launcher: Launcher['name'];
+  readonly options: ResolvedCommandOptions<Task>;
+  readonly task: Task;
+  readonly context: RolloutContext;
+  readonly scope: RolloutScope;
+  /** The span of the process, below which its model calls come. */
+  readonly spanId: string;
+  /** The endpoint as the process reaches it; undefined when it asks its own model. */
+  readonly endpoint: LlmEndpoint | undefined;
+  readonly inherited: Readonly<Record<string, string | undefined>>;
+}
+
+/** Returns the environment of an attempt's process, wherever it runs. @throws {ConfigurationError} `option-invalid` for a task that is too long for a variable */
+export function attemptEnvironment<Task>(parts: AttemptEnvironment<Task>): Record<string, string> {
+  const { launcher, options, task, context, scope, spanId, endpoint, inherited } = parts;
+  const { rollout, attempt, ownEndpoint } = scope;
   const own = typeof options.env === 'function' ? options.env(task, context) : options.env;
   const merged: Record<string, string | undefined> = {
-    ...inheritedEnvironment(options.inheritEnv, endpoint !== undefined),
+    ...inherited,
     AGENT_LIGHTNING_ROLLOUT_ID: rollout.rolloutId,
     AGENT_LIGHTNING_ATTEMPT_ID: attempt.attemptId,
     AGENT_LIGHTNING_ATTEMPT_NUMBER: String(attempt.attemptNumber),
@@ -37,7 +59,9 @@ export function commandEnvironment<Task>(
     }),
     // An agent that asks its own model knows which.
     ...(ownEndpoint !== undefined && { AGENT_LIGHTNING_MODEL: undefined }),
-    ...(options.taskIn === 'environment' && { AGENT_LIGHTNING_TASK: taskVariable(options.taskForAgent(task)) }),
+    ...(options.taskIn === 'environment' && {
+      AGENT_LIGHTNING_TASK: taskVariable(launcher, options.taskForAgent(task)),
+    }),
     ...own,
   };
   return Object.fromEntries(
@@ -51,11 +75,11 @@ function withoutProxy(host: string): Record<string, string> {
   return { NO_PROXY: direct(process.env['NO_PROXY']), no_proxy: direct(process.env['no_proxy']) };
 }
 
-function taskVariable(task: unknown): string {
+function taskVariable(launcher: Launcher['name'], task: unknown): string {
   const json = JSON.stringify(task);
   if (Buffer.byteLength(json) <= longestVariable) return json;
   throw new ConfigurationError(
-    `runCommand: the task has ${Buffer.byteLength(json)} bytes as JSON, and a variable of the environment holds ` +
+    `${launcher}: the task has ${Buffer.byteLength(json)} bytes as JSON, and a variable of the environment holds ` +
       `${longestVariable}; use taskIn: 'stdin'`,
     { code: 'option-invalid' },
   );

@@ -1,5 +1,8 @@
 import { check, type ConfigurationError, type JsonValue } from '@agent-lightning/core';
 import type { RolloutContext, RolloutResult } from '../rollout-function.ts';
+import type { Launcher } from './launcher.ts';
+
+type LauncherName = Launcher['name'];
 
 /** Holds what a command left behind. Both outputs are capped, with a visible mark, and hold no key of the attempt. */
 export interface CommandResult<Task = JsonValue> {
@@ -19,19 +22,12 @@ export type CommandReward<Task = JsonValue> = (
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface RunCommandOptions<Task = JsonValue> {
-  /** A program on the `PATH` or a path to one; it is not given to a shell. */
-  readonly command: string;
+/** Options of an agent in a process of its own, wherever that runs. */
+export interface LaunchOptions<Task> {
   /** The arguments of the command, or a function that makes them of the task. @default none */
   readonly args?: readonly string[] | ((task: Task, context: RolloutContext) => readonly string[]);
   /** Variables that are added to the environment and win over everything else; undefined takes a variable away. @default none */
   readonly env?: Environment | ((task: Task, context: RolloutContext) => Environment);
-  /**
-   * What the command sees of the environment of this process: all of it (true), nothing (false), or, by names, these besides what programs
-   * need to run, such as `PATH`, `HOME` and `LANG`. Keys are not among those: an agent may do what its model says.
-   * @default []
-   */
-  readonly inheritEnv?: boolean | readonly string[];
   /**
    * Returns what the agent gets of a task: without the answers, which `reward` still sees. `args` and `env` get the whole task.
    * @default the whole task
@@ -42,8 +38,6 @@ export interface RunCommandOptions<Task = JsonValue> {
    * `['gpt-4o-mini', /./]`. Needs a gateway that can, as the trainer's does; without a policy it changes nothing. @default those of the gateway
    */
   readonly answersTo?: readonly (string | RegExp)[];
-  /** The directory in which the command runs. @default that of this process */
-  readonly cwd?: string;
   /** The way in which the task arrives as JSON: on standard input, or in `AGENT_LIGHTNING_TASK`. @default 'stdin' */
   readonly taskIn?: 'stdin' | 'environment';
   /**
@@ -58,6 +52,19 @@ export interface RunCommandOptions<Task = JsonValue> {
   readonly killGraceMs?: number;
   /** The bytes that are kept of standard output and of standard error each: the first half and the last half; 256 to 4_000_000. @default 65_536 */
   readonly maxOutputBytes?: number;
+}
+
+export interface RunCommandOptions<Task = JsonValue> extends LaunchOptions<Task> {
+  /** A program on the `PATH` or a path to one; it is not given to a shell. */
+  readonly command: string;
+  /**
+   * What the command sees of the environment of this process: all of it (true), nothing (false), or, by names, these besides what programs
+   * need to run, such as `PATH`, `HOME` and `LANG`. Keys are not among those: an agent may do what its model says.
+   * @default []
+   */
+  readonly inheritEnv?: boolean | readonly string[];
+  /** The directory in which the command runs. @default that of this process */
+  readonly cwd?: string;
 }
 
 export type ResolvedCommandOptions<Task> = Readonly<
@@ -83,18 +90,28 @@ const optionNames: Readonly<Record<keyof RunCommandOptions<unknown>, true>> = {
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveCommandOptions<Task>(options: RunCommandOptions<Task>): ResolvedCommandOptions<Task> {
   check.knownOptions('runCommand', options, optionNames);
+  return checkCommandOptions('runCommand', options);
+}
+
+/** Checks the options that every launcher has. @throws {ConfigurationError} `option-invalid` */
+export function checkCommandOptions<Task>(
+  launcher: LauncherName,
+  options: RunCommandOptions<Task>,
+): ResolvedCommandOptions<Task> {
+  const invalid = (name: string, value: unknown, expected: string): ConfigurationError =>
+    invalidOption(launcher, name, value, expected);
   const { command, args = [], env = {}, reward = 'stdout', taskIn = 'stdin', timeoutMs } = options;
   const { inheritEnv = [], taskForAgent = (task: Task): unknown => task } = options;
   if (typeof command !== 'string' || command === '' || command.includes('\0'))
     throw invalid('command', command, 'the name or path of a program');
-  if (typeof args !== 'function') checkArguments(args);
+  if (typeof args !== 'function') checkArguments(launcher, args);
   if (typeof env !== 'function' && (typeof env !== 'object' || env === null))
     throw invalid('env', env, 'an object of strings, or a function that returns one');
   if (reward !== 'stdout' && reward !== 'exit-code' && typeof reward !== 'function')
     throw invalid('reward', reward, "'stdout', 'exit-code' or a function");
   if (typeof inheritEnv !== 'boolean' && !isNames(inheritEnv))
     throw invalid('inheritEnv', inheritEnv, 'true, false, or a list of names of variables');
-  if (options.answersTo !== undefined) check.modelNames('runCommand: answersTo', options.answersTo);
+  if (options.answersTo !== undefined) check.modelNames(`${launcher}: answersTo`, options.answersTo);
   if (typeof taskForAgent !== 'function')
     throw invalid('taskForAgent', taskForAgent, 'a function that returns what the agent gets of a task');
   if (taskIn !== 'stdin' && taskIn !== 'environment') throw invalid('taskIn', taskIn, "'stdin' or 'environment'");
@@ -106,17 +123,17 @@ export function resolveCommandOptions<Task>(options: RunCommandOptions<Task>): R
     taskIn,
     inheritEnv,
     taskForAgent,
-    killGraceMs: check.timerMs('runCommand: killGraceMs', options.killGraceMs ?? 5_000, 0),
-    maxOutputBytes: check.wholeNumber('runCommand: maxOutputBytes', options.maxOutputBytes ?? 65_536, 256, 4_000_000),
-    ...(timeoutMs !== undefined && { timeoutMs: check.timerMs('runCommand: timeoutMs', timeoutMs) }),
+    killGraceMs: check.timerMs(`${launcher}: killGraceMs`, options.killGraceMs ?? 5_000, 0),
+    maxOutputBytes: check.wholeNumber(`${launcher}: maxOutputBytes`, options.maxOutputBytes ?? 65_536, 256, 4_000_000),
+    ...(timeoutMs !== undefined && { timeoutMs: check.timerMs(`${launcher}: timeoutMs`, timeoutMs) }),
   });
 }
 
 /** @throws {ConfigurationError} `option-invalid` naming the argument */
-export function checkArguments(args: readonly string[]): readonly string[] {
-  if (!Array.isArray(args)) throw invalid('args', args, 'a list of strings');
+export function checkArguments(launcher: LauncherName, args: readonly string[], name = 'args'): readonly string[] {
+  if (!Array.isArray(args)) throw invalidOption(launcher, name, args, 'a list of strings');
   const bad = args.findIndex((each) => typeof each !== 'string' || each.includes('\0'));
-  if (bad >= 0) throw invalid(`args[${bad}]`, args[bad], 'a string without NUL');
+  if (bad >= 0) throw invalidOption(launcher, `${name}[${bad}]`, args[bad], 'a string without NUL');
   return args;
 }
 
@@ -124,7 +141,13 @@ function isNames(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== '');
 }
 
-function invalid(name: string, value: unknown, expected: string): ConfigurationError {
+/** Returns the error for an option of a launcher. */
+export function invalidOption(
+  launcher: LauncherName,
+  name: string,
+  value: unknown,
+  expected: string,
+): ConfigurationError {
   const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return check.optionInvalid(`runCommand: ${name}`, shown, expected);
+  return check.optionInvalid(`${launcher}: ${name}`, shown, expected);
 }

@@ -63,6 +63,12 @@ const harmless: ReadonlySet<string> = new Set([
 /** Variables that a command gets where they hold no password. */
 const proxies: ReadonlySet<string> = new Set(['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY']);
 
+/** Tells whether a variable is one that every program of this machine gets, and reads. */
+export function isOfEveryProgram(name: string): boolean {
+  const upper = name.toUpperCase();
+  return harmless.has(upper) || proxies.has(upper) || upper.startsWith('LC_');
+}
+
 /** Variables of the agent's own model, which it gets in a run without a policy. */
 const ownModel = /^(?:OPENAI|ANTHROPIC)_(?:API_KEY|BASE_URL|API_BASE)$/u;
 

@@ -1,16 +1,8 @@
-import {
-  activeSpan,
-  describeValue,
-  errorOutcome,
-  requireRollout,
-  type RolloutScope,
-  type OpenSpan,
-  randomSpanId,
-} from '@agent-lightning/tracing';
-import { attributeNames, ConfigurationError, type JsonValue, type Attributes } from '@agent-lightning/core';
+import { describeValue, requireRollout, randomSpanId } from '@agent-lightning/tracing';
+import type { JsonValue } from '@agent-lightning/core';
 import type { RolloutContext, RolloutFunction, RolloutResult } from '../rollout-function.ts';
 import { hide } from './captured-output.ts';
-import { ChildRun, type ChildOutput } from './child-run.ts';
+import { ChildRun } from './child-run.ts';
 import { commandEnvironment } from './command-environment.ts';
 import {
   checkArguments,
@@ -19,6 +11,8 @@ import {
   type RunCommandOptions,
 } from './command-options.ts';
 import { rewardCommand } from './command-reward.ts';
+import type { Launcher } from './launcher.ts';
+import { answerTo, startSpan, supervise } from './supervise.ts';
 
 /**
  * Returns a rollout function that runs an agent as a command, in any language.
@@ -43,82 +37,18 @@ async function runOnce<Task>(
   context: RolloutContext,
 ): Promise<RolloutResult> {
   const scope = requireRollout('runCommand');
-  const args = typeof options.args === 'function' ? checkArguments(options.args(task, context)) : options.args;
+  const args =
+    typeof options.args === 'function' ? checkArguments('runCommand', options.args(task, context)) : options.args;
   const secret = (scope.llm ?? scope.ownEndpoint)?.apiKey;
-  await answerTo(options, scope);
+  await answerTo('runCommand', options.answersTo, scope);
   const spanId = randomSpanId();
   const env = commandEnvironment(options, task, context, scope, spanId);
   const span = startSpan(scope, spanId, hide(options.command, secret), hide(describeValue(args), secret));
+  const launcher: Launcher = { name: 'runCommand', subject: options.command };
   const { command, cwd, timeoutMs, killGraceMs, maxOutputBytes } = options;
   const input = options.taskIn === 'stdin' ? `${JSON.stringify(options.taskForAgent(task))}\n` : '';
   const output = await supervise(span, context.signal, () => {
-    return new ChildRun({ command, args, env, cwd, input, timeoutMs, killGraceMs, maxOutputBytes, secret });
+    return new ChildRun({ launcher, command, args, env, cwd, input, timeoutMs, killGraceMs, maxOutputBytes, secret });
   });
-  return await rewardCommand(options, { task, ...output }, context);
-}
-
-/** Lets the policy answer to the names that the command's agents have in their code. @throws {ConfigurationError} `option-unsupported` */
-async function answerTo<Task>({ answersTo }: ResolvedCommandOptions<Task>, scope: RolloutScope): Promise<void> {
-  if (answersTo === undefined || scope.llm === undefined) return;
-  if (scope.answerTo === undefined)
-    throw new ConfigurationError(
-      'runCommand: answersTo needs a gateway that answers an attempt by further names, and the given one has no answerTo(); give answersTo to the gateway itself',
-      { code: 'option-unsupported' },
-    );
-  await scope.answerTo(answersTo);
-}
-
-function startSpan(scope: RolloutScope, spanId: string, command: string, args: string): OpenSpan {
-  const parentSpanId = activeSpan(scope)?.spanId;
-  return scope.recorder.start({
-    kind: 'operation',
-    name: command,
-    spanId,
-    ...(parentSpanId !== undefined && { parentSpanId }),
-    attributes: {
-      [attributeNames.operationLabel]: command,
-      [attributeNames.operationInput]: args,
-    },
-  });
-}
-
-/** Runs the command under the attempt's signal, and writes its span, however it ends. */
-async function supervise(span: OpenSpan, signal: AbortSignal, start: () => ChildRun): Promise<ChildOutput> {
-  let child: ChildRun | undefined;
-  let isSpanOpen = true;
-  const endSpan = (error?: unknown): void => {
-    if (!isSpanOpen) return;
-    isSpanOpen = false;
-    const output = child === undefined ? {} : outputAttributes(child.output);
-    if (error === undefined) return span.end({ attributes: output });
-    const { status, attributes } = errorOutcome(error);
-    span.end({ status, attributes: { ...attributes, ...output } });
-  };
-  // At once, for the attempt closes its trace as soon as its signal has aborted.
-  const onAbort = (): void => {
-    endSpan(signal.reason);
-    child?.stop(signal.reason);
-  };
-  try {
-    signal.throwIfAborted();
-    child = start();
-    signal.addEventListener('abort', onAbort, { once: true });
-    const output = await child.ended();
-    endSpan();
-    return output;
-  } catch (error) {
-    endSpan(error);
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
-function outputAttributes({ stdout, stderr, exitCode, signal }: ChildOutput): Attributes {
-  return {
-    [attributeNames.commandStdout]: stdout,
-    [attributeNames.commandStderr]: stderr,
-    ...(exitCode !== null && { [attributeNames.commandExitCode]: exitCode }),
-    ...(signal !== null && { [attributeNames.commandSignal]: signal }),
-  };
+  return await rewardCommand(launcher, options, { task, ...output }, context);
 }

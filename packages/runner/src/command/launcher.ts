@@ -1,0 +1,6 @@
+/** Names the function that runs an agent in a process of its own, and what it runs, for errors and spans. */
+export interface Launcher {
+  readonly name: 'runCommand' | 'runContainer';
+  /** The command, or the image. */
+  readonly subject: string;
+}

@@ -1,0 +1,60 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/** Names the process that started a container, within the machine and the namespace in which its process id counts. */
+export interface ContainerOwner {
+  /** Is equal for all processes that see each other's process ids; 12 hexadecimal digits. */
+  readonly space: string;
+  readonly pid: number;
+  /** Tells a process from a later one with the same id; 0 where the system does not say. */
+  readonly startedAt: string;
+}
+
+/** Returns the owner of what this process starts. */
+export function thisOwner(): ContainerOwner {
+  const parts = [
+    hostname(),
+    read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
+    read(() => readlinkSync('/proc/self/ns/pid')),
+  ];
+  const space = createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 12);
+  return { space, pid: process.pid, startedAt: startOf(process.pid) ?? '0' };
+}
+
+/** Returns a name for one container, which nothing else has and which says whose it is. */
+export function containerName({ space, pid, startedAt }: ContainerOwner): string {
+  return `agent-lightning_${space}_${pid}_${startedAt}_${randomBytes(8).toString('hex')}`;
+}
+
+/** Tells whether a container of this name was left by a process that is gone. Names that are not ours, or of another machine, are not. */
+export function isOrphan(name: string, space: string): boolean {
+  const [, ofSpace, pid, startedAt] = /^agent-lightning_([0-9a-f]{12})_(\d+)_(\d+)_[0-9a-f]{16}$/.exec(name) ?? [];
+  if (ofSpace !== space || pid === undefined) return false;
+  if (!isRunning(Number(pid))) return true;
+  const now = startOf(Number(pid));
+  return now !== undefined && startedAt !== '0' && now !== startedAt;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // another user's
+  }
+}
+
+/** Returns the moment at which a process began, in ticks since the machine did. */
+function startOf(pid: number): string | undefined {
+  const stat = read(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  // The name, in parentheses, may hold anything; the 22nd field is the 20th after it.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+}
+
+function read(from: () => string): string {
+  try {
+    return from();
+  } catch {
+    return '';
+  }
+}
