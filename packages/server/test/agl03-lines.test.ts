@@ -171,3 +171,17 @@ it('lets a runner enqueue, change and publish as little as in our own protocol, 
   expect((await ask(server, 'resources/prompts', { prompt: template }, trainer.key)).status).toBe(200);
   expect((await ask(server, 'queues/rollouts/dequeue', { limit: 1 }, trainer.key)).status).toBe(200);
 });
+
+it('shows the spans of a rollout, whatever its runner wrote into them', async () => {
+  const store = new MemoryStore();
+  const { server } = await open(store);
+  await store.enqueue([{ rolloutId: 'a', input: 1 }]);
+  const [claim] = await store.claim({ workerId: 'w' });
+  const span = { traceId: 'a'.repeat(32), kind: 'operation', name: 'x', status: { code: 'ok' } } as const;
+  const times = { startTimeMs: 1, endTimeMs: 2 };
+  await store.appendSpans(claim!.lease, [
+    { ...span, ...times, spanId: '1'.repeat(16), attributes: { 'agentlightning.origin': 'no JSON' } },
+    { ...span, ...times, spanId: '2'.repeat(16), attributes: { 'agentlightning.origin': 'null' } },
+  ]);
+  expect(await ask(server, 'spans?rollout_id=a')).toMatchObject({ status: 200, body: { total: 2 } });
+});

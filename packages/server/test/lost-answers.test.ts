@@ -172,6 +172,7 @@ describe('a server that is away', () => {
       retryable: false,
     });
     expect(() => connectStore({ url: 'ftp://nowhere' })).toThrow(/http or https address/);
+    expect(() => connectStore({ url: 'http://:100%@nowhere' })).toThrow(/connectStore: the key .* write it as %25/);
   });
 });
 
