@@ -159,7 +159,7 @@ it('lets a runner enqueue, change and publish as little as in our own protocol, 
   const template = { resource_type: 'prompt_template', template: 'x', engine: 'f-string' };
   const enqueued = await ask(server, 'queues/rollouts/enqueue', { rollouts: [task] }, trainer.key);
   expect(enqueued.status).toBe(201);
-  const [{ rollout_id: id }] = enqueued.body as [{ rollout_id: string }];
+  const [{ rollout_id: id }] = enqueued.body as unknown as [{ rollout_id: string }];
   for (const [path, body] of [
     ['queues/rollouts/enqueue', { rollouts: [task] }],
     ['rollouts', task],
