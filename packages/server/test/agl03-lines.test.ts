@@ -185,3 +185,10 @@ it('shows the spans of a rollout, whatever its runner wrote into them', async ()
   ]);
   expect(await ask(server, 'spans?rollout_id=a')).toMatchObject({ status: 200, body: { total: 2 } });
 });
+
+it('keeps no large heartbeat of a worker', async () => {
+  const { server } = await open(new MemoryStore());
+  const beat = (text: string): Record<string, unknown> => ({ heartbeat_stats: { text } });
+  expect((await ask(server, 'workers/w', beat('x'.repeat(30_000)))).status).toBe(200);
+  expect((await ask(server, 'workers/w', beat('x'.repeat(40_000)))).status).toBe(413);
+});
