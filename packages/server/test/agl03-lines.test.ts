@@ -159,7 +159,7 @@ it('lets a runner enqueue, change and publish as little as in our own protocol, 
   const template = { resource_type: 'prompt_template', template: 'x', engine: 'f-string' };
   const enqueued = await ask(server, 'queues/rollouts/enqueue', { rollouts: [task] }, trainer.key);
   expect(enqueued.status).toBe(201);
-  const [{ rollout_id: id }] = enqueued.body as [{ rollout_id: string }];
+  const [{ rollout_id: id }] = enqueued.body as unknown as [{ rollout_id: string }];
   for (const [path, body] of [
     ['queues/rollouts/enqueue', { rollouts: [task] }],
     ['rollouts', task],
@@ -170,4 +170,25 @@ it('lets a runner enqueue, change and publish as little as in our own protocol, 
     expect([path, (await ask(server, path, body, runner.key)).status]).toEqual([path, 403]);
   expect((await ask(server, 'resources/prompts', { prompt: template }, trainer.key)).status).toBe(200);
   expect((await ask(server, 'queues/rollouts/dequeue', { limit: 1 }, trainer.key)).status).toBe(200);
+});
+
+it('shows the spans of a rollout, whatever its runner wrote into them', async () => {
+  const store = new MemoryStore();
+  const { server } = await open(store);
+  await store.enqueue([{ rolloutId: 'a', input: 1 }]);
+  const [claim] = await store.claim({ workerId: 'w' });
+  const span = { traceId: 'a'.repeat(32), kind: 'operation', name: 'x', status: { code: 'ok' } } as const;
+  const times = { startTimeMs: 1, endTimeMs: 2 };
+  await store.appendSpans(claim!.lease, [
+    { ...span, ...times, spanId: '1'.repeat(16), attributes: { 'agentlightning.origin': 'no JSON' } },
+    { ...span, ...times, spanId: '2'.repeat(16), attributes: { 'agentlightning.origin': 'null' } },
+  ]);
+  expect(await ask(server, 'spans?rollout_id=a')).toMatchObject({ status: 200, body: { total: 2 } });
+});
+
+it('keeps no large heartbeat of a worker', async () => {
+  const { server } = await open(new MemoryStore());
+  const beat = (text: string): Record<string, unknown> => ({ heartbeat_stats: { text } });
+  expect((await ask(server, 'workers/w', beat('x'.repeat(30_000)))).status).toBe(200);
+  expect((await ask(server, 'workers/w', beat('x'.repeat(40_000)))).status).toBe(413);
 });

@@ -1,6 +1,9 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import {
   rewardNameAttribute,
   rewardValueAttribute,
@@ -172,7 +175,30 @@ describe('a server that is away', () => {
       retryable: false,
     });
     expect(() => connectStore({ url: 'ftp://nowhere' })).toThrow(/http or https address/);
+    expect(() => connectStore({ url: 'http://:100%@nowhere' })).toThrow(/connectStore: the key .* write it as %25/);
   });
+});
+
+it('a store that is closed while the server is away waits for it once, however many calls there are', async () => {
+  const tries = new Map<string, number>();
+  const triedTwice = Promise.withResolvers<void>();
+  const silent = createServer(async (request) => {
+    const { calls } = (await json(request)) as { calls: { arguments: { rolloutId: string } }[] };
+    const id = calls[0]!.arguments.rolloutId;
+    tries.set(id, (tries.get(id) ?? 0) + 1);
+    if (tries.get(id) === 2) triedTwice.resolve();
+    request.socket.destroy();
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const store = connectStore({ url, outageMs: 200 });
+  const ends = Promise.allSettled(Array.from({ length: 600 }, (_item, index) => store.cancel(`r${index}`)));
+  await triedTwice.promise;
+  await store.close();
+  expect((await ends).every(({ status }) => status === 'rejected')).toBe(true);
+  expect([...tries.keys()]).toEqual(['r0', 'r256', 'r512']);
+  expect([tries.get('r256'), tries.get('r512')]).toEqual([1, 1]);
+  await new Promise((resolve) => silent.close(resolve));
 });
 
 describe('an outbox', () => {

@@ -200,7 +200,7 @@ class Agl03 {
         exchange.json(this.#workers.get(workerId) ?? null),
       ),
       entry('POST', 'workers/*', running, async (exchange, [workerId = '']) => {
-        const reader = await readBody(exchange, {});
+        const reader = await readBody(exchange, {}, mostHeartbeatBytes);
         rejectNull(reader, 'heartbeat_stats');
         const stats = reader.object('heartbeat_stats');
         reader.finish();
@@ -302,19 +302,21 @@ class Agl03 {
 }
 
 const watchEveryMs = 100;
+/** The most bytes of a heartbeat: those of ten thousand workers are kept in memory. */
+const mostHeartbeatBytes = 32_768;
 
 function entry(method: Entry['method'], pattern: string, roles: Entry['roles'], answer: Entry['answer']): Entry {
   return { method, pattern: pattern.split('/'), roles, answer };
 }
 
 /** Reads a JSON body; an empty one is `absent`, also where the client names another content type for it. */
-async function readBody(exchange: Exchange, absent?: JsonObject): Promise<FieldReader> {
+async function readBody(exchange: Exchange, absent?: JsonObject, mostBytes?: number): Promise<FieldReader> {
   const isEmpty =
     exchange.headers['content-length'] === '0' ||
     (exchange.headers['content-length'] === undefined && exchange.headers['transfer-encoding'] === undefined);
   if (isEmpty && absent !== undefined) return new FieldReader(absent);
   try {
-    return new FieldReader(await exchange.readJson());
+    return new FieldReader(await exchange.readJson(mostBytes));
   } catch (error) {
     if (!(error instanceof RequestError) || !(error.cause instanceof SyntaxError)) throw error;
     const detail = [

@@ -38,6 +38,26 @@ async function ask(
 }
 
 describe('the operations of a store', () => {
+  it('keep no other tokens or texts than were sent', async () => {
+    await store.enqueue([{ rolloutId: 'a', input: 1 }]);
+    const [{ lease } = {}] = await store.claim({ workerId: 'w' });
+    const tokens = { prompt: '####AQAAAA==', response: 'AQAAAA==', logprobs: 'AAAAAA==' };
+    const times = { startTimeMs: 1, endTimeMs: 2 };
+    const ids = { spanId: '1'.repeat(16), traceId: 'a'.repeat(32) };
+    const span = { ...ids, ...times, kind: 'model_call', name: 'c', status: { code: 'ok' }, attributes: {}, tokens };
+    const { status, reply } = await ask('/v1/store/appendSpans', { method: 'POST', body: { lease, spans: [span] } });
+    expect([status, reply]).toMatchObject([
+      400,
+      { error: { message: expect.stringMatching(/^spans\[0\]\.tokens\.prompt must be .* base64/u) } },
+    ]);
+    const latin1 = await fetch(`${server.url}/v1/store/getRollout`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${server.adminKey}`, 'content-type': 'application/json' },
+      body: Buffer.from('{"rolloutId":"\u00e9"}', 'latin1'),
+    });
+    expect([latin1.status, await latin1.text()]).toMatchObject([400, expect.stringContaining('not UTF-8')]);
+  });
+
   it('take an id that tells calls apart, and no empty or long one', async () => {
     await store.enqueue([{ input: 1 }, { input: 2 }]);
     const claim = (id: string): object => ({ operation: 'claim', id, arguments: { request: { workerId: 'w' } } });

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../keys/caller.ts';
 import type { BodyRoom } from './body-room.ts';
@@ -68,6 +69,9 @@ export class Exchange {
         status: 415,
       });
     const bytes = await this.readBytes(mostBytes);
+    // Else other characters would be kept than were sent.
+    if (!isUtf8(bytes))
+      throw new RequestError('the request body is not UTF-8, which JSON is written in', { code: 'request-invalid' });
     try {
       return JSON.parse(bytes.toString('utf8')) as unknown;
     } catch (cause) {

@@ -21,6 +21,7 @@ export interface NewKey {
   readonly key?: string;
 }
 
+const mostLabelCharacters = 200;
 /** The shortest time between two looks at the file. */
 const lookEveryMs = 1_000;
 /** An agent's key outlives no attempt by more than this. */
@@ -66,6 +67,8 @@ export class KeyRing {
     const { role, label, expiresInMs } = options;
     check.oneOf('role', role, roles.filter((each) => each !== 'agent') as (typeof role)[]);
     if (expiresInMs !== undefined) check.positive('expiresInMs', expiresInMs);
+    if (label !== undefined && (typeof label !== 'string' || label.length > mostLabelCharacters))
+      throw check.optionInvalid('label', label, `a text of at most ${mostLabelCharacters} characters`);
     const key = options.key === undefined ? mintKey(role) : checkKey('key', options.key);
     const hash = hashKey(key);
     const nowMs = this.#now();

@@ -56,5 +56,11 @@ export function sequenceNumberOf(span: Span): number {
 /** Returns what is kept of a span's origin; nothing for a span of our own. */
 export function originOf(span: Pick<Span, 'attributes'>): SpanOrigin {
   const text = span.attributes[originAttribute];
-  return typeof text === 'string' ? (JSON.parse(text) as SpanOrigin) : {};
+  if (typeof text !== 'string') return {};
+  try {
+    const origin = JSON.parse(text) as unknown;
+    return typeof origin === 'object' && origin !== null ? (origin as SpanOrigin) : {};
+  } catch {
+    return {}; // A runner may write any attribute: it is none of ours then.
+  }
 }

@@ -53,7 +53,7 @@ export function connectStore(options: RemoteStoreOptions): RemoteStore {
       `connectStore: url must be an http or https address, such as http://127.0.0.1:4747, not "${String(options.url).slice(0, 80)}"`,
       { code: 'option-invalid' },
     );
-  const key = options.key ?? (decodeURIComponent(url.password || url.username) || undefined);
+  const key = options.key ?? readKey(url);
   url.username = '';
   url.password = '';
   url.search = '';
@@ -61,6 +61,18 @@ export function connectStore(options: RemoteStoreOptions): RemoteStore {
   const outageMs = check.timerMs('outageMs', options.outageMs ?? 20_000, 0);
   const outbox = options.outbox === undefined ? undefined : openOutbox(options.outbox);
   return new RemoteStore(url, new RemoteOperations({ url, key, outageMs, outbox }));
+}
+
+/** Returns the key before the host, where characters such as / are percent-encoded. */
+function readKey(url: URL): string | undefined {
+  try {
+    return decodeURIComponent(url.password || url.username) || undefined;
+  } catch (cause) {
+    throw new ConfigurationError(
+      'connectStore: the key before the host of the url has a % that encodes nothing; write it as %25, or give the key as key',
+      { code: 'option-invalid', cause },
+    );
+  }
 }
 
 function openOutbox(options: OutboxOptions): Outbox {

@@ -16,6 +16,8 @@ export interface Retry {
   readonly body: string;
   /** True for what is not given up when the server stays away. @default false */
   readonly isPatient?: boolean;
+  /** True for what is not tried again. @default false */
+  readonly isOver?: boolean;
 }
 
 /** Sends requests to a server until one is answered; a server that is away is waited for, for a time. */
@@ -48,7 +50,8 @@ export class Delivery {
         if (!isAway || request.signal?.aborted === true) throw error;
         const retry = onRetry();
         body = retry.body;
-        if (retry.isPatient !== true && performance.now() - startedMs + waitMs > limitMs) throw error;
+        const isLate = retry.isPatient !== true && performance.now() - startedMs + waitMs > limitMs;
+        if (isLate || retry.isOver === true) throw error;
       }
       await delay(waitMs);
     }

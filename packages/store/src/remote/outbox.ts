@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface OutboxOptions {
@@ -33,14 +33,15 @@ export class Outbox {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
 
-  /** Reads what an earlier process left, the oldest first. What is no JSON, after a loss of power, is put aside as `.broken`. */
+  /** Reads what an earlier process left, the oldest first. What is no JSON, since a process was killed while it wrote, is put aside as `.broken`. */
   readLeft(): readonly LeftCall[] {
     const names = readdirSync(this.#directory).filter((name) => name.endsWith(ending));
     return names.sort().flatMap((name) => {
       const path = join(this.#directory, name);
       const json = readFileSync(path, 'utf8');
       if (!isJson(json)) {
-        renameSync(path, `${path}.broken`);
+        writeFileSync(`${path}.broken`, json, { mode: 0o600 });
+        rmSync(path, { force: true });
         return [];
       }
       this.#measure(path, Buffer.byteLength(json));
@@ -54,13 +55,10 @@ export class Outbox {
     if (this.#bytes + size > this.#maxBytes) return undefined;
     const order = `${String(Date.now()).padStart(15, '0')}-${String(++this.#count).padStart(9, '0')}`;
     const path = join(this.#directory, `${order}-${process.pid}${ending}`);
-    const partial = `${path}.partial`;
     try {
-      // A process that is killed while it writes leaves no half of a call.
-      writeFileSync(partial, json, { mode: 0o600 });
-      renameSync(partial, path);
+      writeFileSync(path, json, { mode: 0o600 });
     } catch {
-      rmSync(partial, { force: true });
+      rmSync(path, { force: true });
       return undefined;
     }
     this.#measure(path, size);

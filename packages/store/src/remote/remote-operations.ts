@@ -101,10 +101,13 @@ export class RemoteOperations implements Operations {
     // The server that is asked again may have been started since, and then does not know what the one before it did.
     const askedFirst = this.#delivery.instance;
     const request = { path: '/v1/store/calls', body: join(), timeoutMs: answerMs };
+    // Of the many that may wait when the store is closed, each is sent once: the server was waited for with those before.
+    const isOver = this.#closing !== undefined && this.#isAway;
     try {
       const answer = await this.#delivery.send(request, () => ({
         body: join(askedFirst),
         isPatient: this.#keepAll(calls) && this.#closing === undefined,
+        isOver,
       }));
       this.#isAway = false;
       const { replies } = answer as {

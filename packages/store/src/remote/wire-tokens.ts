@@ -44,12 +44,19 @@ function decodeNumbers<Kind extends Int32Array | Float32Array>(
     return value as readonly number[];
   }
   const bytes = typeof value === 'string' ? Buffer.from(value, 'base64') : undefined;
-  if (bytes === undefined || bytes.length % 4 !== 0)
+  // What is no base64 is left out by Buffer, and the numbers would be others.
+  const isWhole = bytes !== undefined && bytes.length === Math.floor((unpaddedLength(value as string) * 3) / 4);
+  if (!isWhole || bytes.length % 4 !== 0)
     throw invalidField(field, 'must be a list of numbers, or the base64 of little-endian 32-bit numbers', value);
   const array = new kind(bytes.length / 4);
   // A copy: the bytes of a Buffer need not begin where a number may.
   new Uint8Array(array.buffer).set(bytes);
   return array;
+}
+
+function unpaddedLength(base64: string): number {
+  if (base64.endsWith('==')) return base64.length - 2;
+  return base64.endsWith('=') ? base64.length - 1 : base64.length;
 }
 
 function toBase64({ buffer, byteOffset, byteLength }: Int32Array | Float32Array): string {
