@@ -23,6 +23,8 @@ beforeAll(() => {
   mkdirSync(join(root, 'packages'));
   symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'));
   for (const name of ['core', 'tracing']) symlinkSync(join(repository, 'packages', name), join(root, 'packages', name));
+  mkdirSync(join(root, 'tools'));
+  symlinkSync(join(repository, 'tools/build-app.setup.ts'), join(root, 'tools/build-app.setup.ts'));
   for (const file of ['tsconfig.base.json', '.oxlintrc.json', '.oxfmtrc.json', 'vitest.config.ts'])
     copyFileSync(join(repository, file), join(root, file));
   writeFileSync(join(root, 'package.json'), '{ "type": "module", "workspaces": ["packages/*"] }\n');

@@ -90,8 +90,8 @@ describe('train', () => {
     const rows = readFileSync(best, 'utf8')
       .split('\n')
       .filter((line) => line !== '');
-    const { rows: count, leftOut } = sft.json() as { rows: number; leftOut: { reward: number } };
-    expect([rows.length, count + leftOut.reward]).toEqual([count, 16]);
+    const { rows: count, leftOut } = sft.json() as { rows: number; leftOut: { reward: number; truncated: number } };
+    expect([rows.length, count + leftOut.reward + leftOut.truncated]).toEqual([count, 16]);
     expect(JSON.parse(rows[0]!)).toEqual({
       messages: [{ role: 'user', content: expect.any(String) }, expect.objectContaining({ role: 'assistant' })],
     });

@@ -107,6 +107,15 @@ it('refuses what the server has for its gateway, and a gateway without a key', a
   });
 });
 
+it('leaves no key that nobody saw when it cannot start', async () => {
+  const { server } = await serve();
+  const port = Number(new URL(server.url).port);
+  await expect(serve({ port, keys: 'keys.json' })).rejects.toMatchObject({ code: 'port-unavailable' });
+  const { server: second, newKey } = await serve({ keys: 'keys.json' });
+  const ask = { headers: { authorization: `Bearer ${newKey}` } };
+  expect((await fetch(`${second.url}/v1/keys`, ask)).status).toBe(200);
+});
+
 it('serves until it is interrupted, and shows a key once where it has none', async () => {
   const args = ['serve', 'new.sqlite', '--port', '0', '--json'];
   const end = await runInProcess(args, { directory: folder, signal: AbortSignal.abort('SIGTERM') });

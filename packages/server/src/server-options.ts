@@ -29,7 +29,7 @@ export interface ServerOptions {
   readonly watchdogDelayMs?: number;
   /** A gateway on the same port, as `Gateway.mount` makes it; it stays yours to close. @default none */
   readonly gateway?: MountedGateway;
-  /** The address at which agents reach the gateway, when it differs from the one that the server listens on. @default that address */
+  /** The address at which agents reach the gateway, when it differs from the one that the server listens on; `host: '0.0.0.0'` needs it. @default that address */
   readonly publicUrl?: string;
   /** The longest time that a model call of an agent of Agent Lightning 1.0 waits while its trainer has no model registered. @default 5_000 */
   readonly modelWaitMs?: number;
@@ -79,14 +79,16 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   check.knownOptions('startServer', options, optionNames);
   const { host = '127.0.0.1', port = 4747, open = false, agentRewards = false, keys } = options;
   check.wholeNumber('port', port, 0, 65_535);
-  if (!isLoopback(host)) {
-    const problem = open ? 'open: true would let everybody in' : keys === undefined ? 'give keys' : undefined;
-    if (problem !== undefined)
-      throw new ConfigurationError(
-        `startServer: host ${host} can be reached from other machines, and ${problem}; listen on 127.0.0.1, or give keys: new KeyRing({ file })`,
-        { code: 'option-invalid' },
-      );
-  }
+  if (!isLoopback(host) && (open || keys === undefined))
+    throw new ConfigurationError(
+      `startServer: host ${host} can be reached from other machines${open ? ', and open: true would let everybody in' : ''}; give keys: new KeyRing({ file }) (agent-lightning serve: --keys FILE)${open ? ' instead' : ''}, or listen on 127.0.0.1`,
+      { code: 'option-invalid' },
+    );
+  if (options.gateway !== undefined && options.publicUrl === undefined && /^(?:0\.0\.0\.0|::)$/u.test(host))
+    throw new ConfigurationError(
+      `startServer: no agent on another machine reaches the gateway at ${host}; give publicUrl (agent-lightning serve: --public-url), such as http://store-1:4747`,
+      { code: 'option-invalid' },
+    );
   return {
     store: options.store,
     host,

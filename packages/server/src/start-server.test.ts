@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { MemoryStore } from '@agent-lightning/store';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -83,6 +84,29 @@ describe('a server', () => {
     expect(await send('zstd', Buffer.from('not zstd'))).toEqual([400, 'request-invalid']);
   });
 
+  it('holds room for what has come of a body, and not for what a slow client says that will come', async () => {
+    const server = await start({ routes: [measure], maxBodyBytes: 100_000, maxHeldBytes: 100_000 });
+    const { port } = new URL(server.url);
+    const head = `POST /measure HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${server.adminKey}\r\n`;
+    const slow = connect(Number(port), '127.0.0.1');
+    slow.write(`${head}content-length: 90000\r\n\r\n${'x'.repeat(40_000)}`);
+    const heldBytes = async (): Promise<number> => {
+      const metrics = await (await fetch(`${server.url}/metrics`, { headers: bearer(server.adminKey) })).text();
+      return Number(/server_held_bytes (\d+)/u.exec(metrics)?.[1]);
+    };
+    await expect.poll(heldBytes).toBe(40_000);
+    const send = async (size: number): Promise<unknown> => {
+      const body = 'x'.repeat(size);
+      const reply = await fetch(`${server.url}/measure`, { method: 'POST', headers: bearer(server.adminKey), body });
+      return [reply.status, reply.headers.get('retry-after')];
+    };
+    expect(await send(60_000)).toEqual([200, null]);
+    expect(await send(60_001)).toEqual([503, '1']);
+    slow.destroy();
+    await expect.poll(heldBytes).toBe(0);
+    expect(await send(100_000)).toEqual([200, null]);
+  });
+
   it('lets in by role, by Bearer, Basic and x-api-key, and nobody else', async () => {
     const keys = new KeyRing();
     const { key: runner, id } = await keys.add({ role: 'runner' });
@@ -112,6 +136,39 @@ describe('a server', () => {
     expect((await fetch(`${server.url}/measure`, fromPage)).status).toBe(403);
     await expect(start({ host: '0.0.0.0', open: true })).rejects.toMatchObject({ code: 'option-invalid' });
     await expect(start({ host: '0.0.0.0' })).rejects.toMatchObject({ message: expect.stringContaining('give keys') });
+    const gateway = { serveAt: () => undefined, answer: async () => undefined, formatMetrics: () => '' };
+    await expect(start({ host: '0.0.0.0', keys: new KeyRing(), gateway })).rejects.toMatchObject({
+      message: expect.stringContaining('give publicUrl'),
+    });
+  });
+
+  it('answers what is no request, and headers that are too long, as JSON', async () => {
+    const server = await start();
+    const send = async (text: string): Promise<string> => {
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+      socket.end(text);
+      return (await socket.setEncoding('utf8').toArray()).join('');
+    };
+    expect(await send('nonsense\r\n\r\n')).toMatch(
+      /^HTTP\/1\.1 400 [^]*\r\n\r\n\{"error":\{.*"code":"request-invalid"/u,
+    );
+    const long = `GET /health HTTP/1.1\r\nhost: localhost\r\nlong: ${'x'.repeat(40_000)}\r\n\r\n`;
+    expect(await send(long)).toMatch(/^HTTP\/1\.1 431 [^]*\r\n\r\n\{"error":\{.*"code":"request-too-large"/u);
+  });
+
+  it('leaves the store alone when it cannot listen', async () => {
+    const { url } = await start();
+    const store = new MemoryStore({ watchdogIntervalMs: 0 });
+    closing.push(() => store.close());
+    const signals: (AbortSignal | undefined)[] = [];
+    const subscribe = store.subscribe.bind(store);
+    store.subscribe = (options) => {
+      signals.push(options?.signal);
+      return subscribe(options);
+    };
+    const port = Number(new URL(url).port);
+    await expect(startServer({ store, port })).rejects.toMatchObject({ code: 'port-unavailable' });
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
   });
 
   it('shows nobody the failure of a route, but its operator', async () => {

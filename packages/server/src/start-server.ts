@@ -86,7 +86,14 @@ export class Server {
       this.#underWay.add(work);
       void work.finally(() => this.#underWay.delete(work));
     };
-    this.#listener = await listen({ host, port, allowedHosts, maxConnections, handle });
+    try {
+      this.#listener = await listen({ host, port, allowedHosts, maxConnections, handle });
+    } catch (error) {
+      // What follows and watches the store must not go on without a server.
+      this.#draining.abort();
+      this.#watchdog?.stop();
+      throw error;
+    }
     if (gateway !== undefined) placeGateway(gateway, publicUrl ?? this.url, keys);
     this.#log.write('info', 'listening', {
       url: this.url,

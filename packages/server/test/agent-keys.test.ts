@@ -56,7 +56,7 @@ describe('the key of an agent', () => {
     await expect(agent.appendSpans(newer, [call])).rejects.toMatchObject({ code: 'forbidden' });
     await expect(agent.appendSpans(lease, [reward])).rejects.toMatchObject({
       code: 'forbidden',
-      message: expect.stringMatching(/^spans\[0\]\.kind must not be reward/),
+      message: expect.stringMatching(/^spans\[0\] must not be a reward/),
     });
     const { rolloutId } = lease;
     const asked = await Promise.allSettled([
@@ -73,6 +73,17 @@ describe('the key of an agent', () => {
       agent.runWatchdog(),
     ]);
     for (const end of asked) expect(end).toMatchObject({ reason: { code: 'forbidden' } });
+  });
+
+  it.each([
+    ['a reward under another kind', { [rewardNameAttribute(0)]: 'primary', [rewardValueAttribute(0)]: 1 }],
+    ['a later dimension of a reward', { [rewardValueAttribute(1)]: 1 }],
+    ['a reward as AgentOps writes it', { 'agentops.task.output': '{"type":"reward","value":1}' }],
+    ['what the server says of a span', { 'agentlightning.origin': '{"parts":{"rollout_id":"other"}}' }],
+  ])('writes no span with attributes that readers of 0.3 take for more: %s', async (_name, attributes) => {
+    const { claims, agent } = await startWithAgent(false);
+    const span = { ...call, attributes };
+    await expect(agent.appendSpans(claims[0].lease, [span])).rejects.toMatchObject({ code: 'forbidden' });
   });
 
   it('writes its own reward where that was asked for', async () => {

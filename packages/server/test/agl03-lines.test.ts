@@ -150,3 +150,24 @@ it('takes the key of a runner from the address, and asks for the right role', as
   expect((await ask(server, 'statistics', undefined, reader.key)).status).toBe(200);
   expect((await ask(server, 'queues/rollouts/dequeue', { limit: 1 }, reader.key)).status).toBe(403);
 });
+
+it('lets a runner enqueue, change and publish as little as in our own protocol, and a trainer do what a runner may', async () => {
+  const keys = new KeyRing();
+  const [runner, trainer] = await Promise.all([keys.add({ role: 'runner' }), keys.add({ role: 'trainer' })]);
+  const { server } = await open(new MemoryStore(), keys);
+  const task = { input: 1 };
+  const template = { resource_type: 'prompt_template', template: 'x', engine: 'f-string' };
+  const enqueued = await ask(server, 'queues/rollouts/enqueue', { rollouts: [task] }, trainer.key);
+  expect(enqueued.status).toBe(201);
+  const [{ rollout_id: id }] = enqueued.body as [{ rollout_id: string }];
+  for (const [path, body] of [
+    ['queues/rollouts/enqueue', { rollouts: [task] }],
+    ['rollouts', task],
+    [`rollouts/${id}`, { status: 'cancelled' }],
+    ['resources', { prompt: template }],
+    ['resources/prompts', { prompt: template }],
+  ] as const)
+    expect([path, (await ask(server, path, body, runner.key)).status]).toEqual([path, 403]);
+  expect((await ask(server, 'resources/prompts', { prompt: template }, trainer.key)).status).toBe(200);
+  expect((await ask(server, 'queues/rollouts/dequeue', { limit: 1 }, trainer.key)).status).toBe(200);
+});

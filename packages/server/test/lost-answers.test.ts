@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -217,6 +217,37 @@ describe('an outbox', () => {
     expect(await local.querySpans({ rolloutIds: ['a'] })).toHaveLength(1);
     await second.statistics();
     expect(existsSync(folder) && readdirSync(folder)).toEqual([]);
+  });
+
+  it('also keeps what is written while the server is away, and what waits behind that', async () => {
+    const first = connect({ outageMs: 20, outbox: { directory: folder } });
+    await first.enqueue([{ rolloutId: 'a', input: 1 }]);
+    const { lease } = await claimOne(first);
+    proxy.onAnswer = () => true;
+    const writes = [first.appendSpans(lease, [reward(1)])];
+    // Its request is not answered yet: this one waits behind it.
+    await new Promise(setImmediate);
+    const later = first.appendSpans(lease, [reward(2)]);
+    await expect.poll(() => readdirSync(folder).length).toBe(2);
+    // It is kept at once: this process may be killed now.
+    const end = first.complete(lease);
+    expect(readdirSync(folder)).toHaveLength(3);
+    const ends = Promise.allSettled([...writes, later, end]);
+    await first.close();
+    await ends;
+    proxy.onAnswer = () => false;
+    const second = connect({ outbox: { directory: folder } });
+    expect((await second.waitFor(['a'])).map(({ status }) => status)).toEqual(['succeeded']);
+    expect(await local.querySpans({ rolloutIds: ['a'] })).toHaveLength(2);
+  });
+
+  it('puts a file aside that is no call, so that it spoils no others', async () => {
+    writeFileSync(join(folder, '000-1.call.json'), '{"operation":"comp');
+    const store = connect({ outbox: { directory: folder } });
+    await store.enqueue([{ rolloutId: 'a', input: 1 }]);
+    const { lease } = await claimOne(store);
+    expect((await store.complete(lease)).status).toBe('succeeded');
+    expect(readdirSync(folder)).toEqual(['000-1.call.json.broken']);
   });
 
   it('keeps no more than its bytes: what finds no room waits in memory for as long as without one', async () => {

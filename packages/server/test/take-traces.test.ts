@@ -242,5 +242,27 @@ describe('POST /v1/traces', () => {
     const scope = Buffer.concat([Buffer.from([0x12]), length(emptySpans.length), emptySpans]);
     const body = Buffer.concat([Buffer.from([0x0a]), length(scope.length), scope]);
     expect((await post(body, { type: 'application/x-protobuf' })).status).toBe(413);
+    const json = `{"resourceSpans":[{"scopeSpans":[{"spans":[{}${',{}'.repeat(30_000)}]}]}]}`;
+    expect((await post(Buffer.from(json))).status).toBe(413);
+  });
+
+  it('lets the key of an agent not change how the spans of another attempt are numbered', async () => {
+    await store.enqueue([{ rolloutId: 'ro-2', input: 2 }]);
+    const [other] = await store.claim({ workerId: 'w' });
+    const { rolloutId, attemptId } = other!.lease;
+    const ids = { 'agentlightning.rollout_id': rolloutId, 'agentlightning.attempt_id': attemptId };
+    const high = span(3, 'foreign', { 'agentlightning.span_sequence_id': 1_000_000 });
+    expect(await (await post(exportOf([high], ids), { key: keys.mintAgentKey(lease) })).json()).toMatchObject({
+      partialSuccess: { rejectedSpans: '1', errorMessage: expect.stringMatching(/another attempt/u) },
+    });
+    const next = await fetch(`${server.url}/v1/agl/spans/next`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${(await keys.add({ role: 'runner' })).key}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ rollout_id: rolloutId, attempt_id: attemptId }),
+    });
+    expect(await next.json()).toEqual({ sequence_id: 1 });
   });
 });

@@ -22,7 +22,9 @@ describe('sft on rollouts that are sampled now', () => {
     expect(new Set(backend.passes.map(({ loss }) => loss.name))).toEqual(new Set(['cross_entropy']));
     const { charts } = (await readReport(join(runDirectory, 'report.html'))).reply('');
     const titles = charts.map(({ title }: { readonly title: string }) => title);
-    expect(titles).toEqual(expect.arrayContaining(['loss of the imitated tokens', 'rollouts left out, by reason']));
+    expect(titles).toEqual(
+      expect.arrayContaining(['loss of the imitated tokens (nats a token)', 'rollouts left out, by reason']),
+    );
   });
 
   it('learns nothing from shuffled rewards', async () => {

@@ -31,7 +31,9 @@ describe('sft on rollouts that are sampled now', () => {
     }
     const { charts } = (await readReport(join(runDirectory, 'report.html'))).reply('');
     const titles = charts.map(({ title }: { readonly title: string }) => title);
-    expect(titles).toEqual(expect.arrayContaining(['loss of the imitated tokens', 'rollouts left out, by reason']));
+    expect(titles).toEqual(
+      expect.arrayContaining(['loss of the imitated tokens (nats a token)', 'rollouts left out, by reason']),
+    );
   });
 
   it('resumes to the same end after an interruption', async () => {

@@ -36,10 +36,27 @@ export interface Serving {
 
 /** Starts a server over a store, with keys and a gateway where they are asked for. */
 export async function serveStore(request: ServeRequest): Promise<Serving> {
-  const { store, host, port, allowedHosts, publicUrl, open, agentRewards, watchdogDelayMs, log } = request;
-  const { keys, newKey } = await openKeys(request);
+  const { keys, isNew } = await openKeys(request);
   const gateway = request.gateway === undefined ? undefined : await mountGateway(request, request.gateway);
-  const server = await startServer({
+  let server: Server | undefined;
+  const stop = async (drainMs: number): Promise<void> => {
+    await server?.close({ drainMs });
+    await gateway?.close();
+  };
+  try {
+    server = await startOver(request, keys, gateway);
+    // Only now: the key of a start that failed would be in the file, and never shown.
+    const added = isNew ? await keys.add({ role: 'admin', label: 'made by serve' }) : undefined;
+    return { server, newKey: added?.key ?? server.adminKey, stop };
+  } catch (error) {
+    await stop(0);
+    throw error;
+  }
+}
+
+function startOver(request: ServeRequest, keys: KeyRing | undefined, gateway: Gateway | undefined): Promise<Server> {
+  const { store, host, port, allowedHosts, publicUrl, open, agentRewards, watchdogDelayMs, log } = request;
+  return startServer({
     store,
     allowedHosts,
     open,
@@ -52,34 +69,23 @@ export async function serveStore(request: ServeRequest): Promise<Serving> {
     ...(keys !== undefined && { keys }),
     ...(gateway !== undefined && { gateway }),
   });
-  return {
-    server,
-    newKey: newKey ?? server.adminKey,
-    stop: async (drainMs) => {
-      await server.close({ drainMs });
-      await gateway?.close();
-    },
-  };
 }
 
-/** Opens the key file; a new one gets a key of role `admin`. Without a file, the variable of the environment may hold the one key. */
-async function openKeys({
-  keys: given,
-  directory,
-  environment,
-  open,
-}: ServeRequest): Promise<{ readonly keys?: KeyRing; readonly newKey?: string }> {
+type Opened =
+  | { readonly keys: KeyRing | undefined; readonly isNew: false }
+  | { readonly keys: KeyRing; readonly isNew: true };
+
+/** Opens the key file, and tells whether it is yet to be made. Without a file, the variable of the environment may hold the one key. */
+async function openKeys({ keys: given, directory, environment, open }: ServeRequest): Promise<Opened> {
   const fromEnvironment = environment[keyVariable];
   if (given === undefined) {
-    if (open || fromEnvironment === undefined || fromEnvironment === '') return {};
+    if (open || fromEnvironment === undefined || fromEnvironment === '') return { keys: undefined, isNew: false };
     const keys = new KeyRing();
     await keys.add({ role: 'admin', key: fromEnvironment, label: keyVariable });
-    return { keys };
+    return { keys, isNew: false };
   }
   const file = resolve(directory, given);
-  const isNew = !existsSync(file);
-  const keys = new KeyRing({ file });
-  return isNew ? { keys, newKey: (await keys.add({ role: 'admin', label: 'made by serve' })).key } : { keys };
+  return { keys: new KeyRing({ file }), isNew: !existsSync(file) };
 }
 
 async function mountGateway({ store, directory, environment, log }: ServeRequest, file: string): Promise<Gateway> {

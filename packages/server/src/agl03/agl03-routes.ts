@@ -41,8 +41,8 @@ interface Entry {
 }
 
 const reading: readonly Role[] = ['reader', 'trainer', 'runner'];
-const running: readonly Role[] = ['runner'];
-const both: readonly Role[] = ['trainer', 'runner'];
+const running: readonly Role[] = ['trainer', 'runner'];
+const training: readonly Role[] = ['trainer'];
 
 /** Serves Agent Lightning 0.3's protocol, so that its Python client, runner, tracers and emitters work unmodified on this store. */
 export function agl03Routes(options: Agl03Options): RouteSet {
@@ -118,7 +118,7 @@ class Agl03 {
   #rolloutEntries(): readonly Entry[] {
     const { view } = this.#options;
     return [
-      entry('POST', 'queues/rollouts/enqueue', both, async (exchange) => {
+      entry('POST', 'queues/rollouts/enqueue', training, async (exchange) => {
         const reader = (await readBody(exchange)).require('rollouts');
         const tasks = reader.inners('rollouts').map(readTask);
         reader.finish();
@@ -132,7 +132,7 @@ class Agl03 {
         await this.#watch();
         exchange.json(await this.#rollouts.dequeue(limit, workerId));
       }),
-      entry('POST', 'rollouts', both, async (exchange) => {
+      entry('POST', 'rollouts', training, async (exchange) => {
         const reader = await readBody(exchange);
         const task = readTask(reader);
         const workerId = reader.text('worker_id');
@@ -144,7 +144,7 @@ class Agl03 {
         await this.#watch();
         exchange.json(await view.withAttempt(await this.#rollouts.readLine(rolloutId)));
       }),
-      entry('POST', 'rollouts/*', both, async (exchange, [rolloutId = '']) => {
+      entry('POST', 'rollouts/*', training, async (exchange, [rolloutId = '']) => {
         await this.#watch();
         exchange.json(await this.#rollouts.update(rolloutId, readRolloutChange(await readBody(exchange))));
       }),
@@ -155,7 +155,7 @@ class Agl03 {
   #attemptEntries(): readonly Entry[] {
     const { view } = this.#options;
     return [
-      entry('POST', 'rollouts/*/attempts', both, async (exchange, [rolloutId = '']) => {
+      entry('POST', 'rollouts/*/attempts', running, async (exchange, [rolloutId = '']) => {
         const reader = await readBody(exchange, {});
         const workerId = reader.text('worker_id');
         reader.finish();
@@ -168,7 +168,7 @@ class Agl03 {
         const newest = line === undefined ? undefined : (await view.lines.readAttempts(line)).at(-1);
         exchange.json(newest === undefined ? null : view.toAttempt(newest));
       }),
-      entry('POST', 'rollouts/*/attempts/*', both, async (exchange, [rolloutId = '', attemptId = '']) => {
+      entry('POST', 'rollouts/*/attempts/*', running, async (exchange, [rolloutId = '', attemptId = '']) => {
         const change = readAttemptChange(await readBody(exchange));
         await this.#watch();
         exchange.json(await this.#rollouts.updateAttempt(rolloutId, attemptId, change));
@@ -179,14 +179,14 @@ class Agl03 {
   #spanEntries(): readonly Entry[] {
     const { numbers } = this.#options;
     return [
-      entry('POST', 'spans/next', both, async (exchange) => {
+      entry('POST', 'spans/next', running, async (exchange) => {
         const reader = (await readBody(exchange)).require('rollout_id', 'attempt_id');
         const [rolloutId] = [reader.text('rollout_id') ?? '', reader.text('attempt_id')];
         reader.finish();
         exchange.json({ sequence_id: isId(rolloutId) ? await numbers.take(rolloutId) : 1 });
       }),
       ...this.#list('spans', (reader) => this.#queries.spans(reader)),
-      entry('POST', 'spans', both, (exchange) => this.#addSpan(exchange)),
+      entry('POST', 'spans', running, (exchange) => this.#addSpan(exchange)),
     ];
   }
 
@@ -209,12 +209,12 @@ class Agl03 {
       entry('GET', 'resources', reading, async (exchange) =>
         exchange.json(await this.#queries.resources(readQuery(exchange))),
       ),
-      entry('POST', 'resources', both, (exchange) => this.#putResources(exchange, newId('rs'), 201)),
+      entry('POST', 'resources', training, (exchange) => this.#putResources(exchange, newId('rs'), 201)),
       entry('GET', 'resources/latest', reading, async (exchange) => exchange.json(await resources.latest())),
       entry('GET', 'resources/*', reading, async (exchange, [id = '']) =>
         exchange.json(isId(id) ? await resources.get(id) : null),
       ),
-      entry('POST', 'resources/*', both, (exchange, [id = '']) => this.#putResources(exchange, id, 200)),
+      entry('POST', 'resources/*', training, (exchange, [id = '']) => this.#putResources(exchange, id, 200)),
     ];
   }
 

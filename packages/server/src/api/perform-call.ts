@@ -2,6 +2,8 @@ import type { Lease, SpanInput } from '@agent-lightning/core';
 import { decodeArguments, encodeReply, type OperationName, type Operations } from '@agent-lightning/store';
 import { RequestError } from '../http/request-error.ts';
 import type { Caller } from '../keys/caller.ts';
+import { saysReward } from '../otlp/span-meaning.ts';
+import { originAttribute } from '../otlp/to-span.ts';
 import { operationRoles } from './operation-roles.ts';
 
 /** One operation that a client asks for. */
@@ -49,10 +51,16 @@ function checkAgent(
     throw new RequestError(`this key is for attempt ${own?.attemptId} alone, not for ${lease.attemptId}`, {
       code: 'forbidden',
     });
-  const reward = spans.findIndex(({ kind }) => kind === 'reward');
-  if (reward >= 0 && !agentRewards)
-    throw new RequestError(
-      `spans[${reward}].kind must not be reward: an agent's key writes none, unless the server was started with agentRewards: true`,
-      { code: 'forbidden' },
-    );
+  for (const [index, span] of spans.entries()) {
+    if (saysReward(span) && !agentRewards)
+      throw new RequestError(
+        `spans[${index}] must not be a reward, by its kind or its attributes: an agent's key writes none, unless the server was started with agentRewards: true`,
+        { code: 'forbidden' },
+      );
+    // Readers of other protocols are shown what it says instead of the span.
+    if (originAttribute in span.attributes)
+      throw new RequestError(`spans[${index}].attributes must not have ${originAttribute}: the server writes it`, {
+        code: 'forbidden',
+      });
+  }
 }

@@ -38,6 +38,30 @@ async function ask(
 }
 
 describe('the operations of a store', () => {
+  it('take an id that tells calls apart, and no empty or long one', async () => {
+    await store.enqueue([{ input: 1 }, { input: 2 }]);
+    const claim = (id: string): object => ({ operation: 'claim', id, arguments: { request: { workerId: 'w' } } });
+    const call = async (...ids: string[]): Promise<unknown> =>
+      ask('/v1/store/calls', { method: 'POST', body: { calls: ids.map(claim) } });
+    const refused = {
+      status: 400,
+      reply: { error: { message: expect.stringContaining('.id must be text of 1 to 200') } },
+    };
+    expect(await call('a', '')).toMatchObject(refused);
+    expect(await call('x'.repeat(201))).toMatchObject(refused);
+    const byHeader = await fetch(`${server.url}/v1/store/claim`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${server.adminKey}`,
+        'content-type': 'application/json',
+        'idempotency-key': 'x'.repeat(201),
+      },
+      body: JSON.stringify({ request: { workerId: 'w' } }),
+    });
+    expect(byHeader.status).toBe(400);
+    expect((await store.statistics()).attempts).toMatchObject({ preparing: 0, running: 0 });
+  });
+
   it('can be called by name, from any language, with lists of numbers for tokens', async () => {
     expect(
       (await ask('/v1/store/enqueue', { method: 'POST', body: { requests: [{ rolloutId: 'a', input: 1 }] } })).status,
@@ -75,6 +99,9 @@ describe('the operations of a store', () => {
     ],
     ['enqueue', { request: [] }, 400, 'store-invalid', /^request is no argument of enqueue; it has requests/],
     ['enqueue', [1], 400, 'store-invalid', /arguments of enqueue must be an object/],
+    // A text must not be taken apart: one of 64 MiB would fill the memory.
+    ['waitFor', 'text', 400, 'store-invalid', /arguments of waitFor must be an object/],
+    ['waitForWork', [1], 400, 'store-invalid', /arguments of waitForWork must be an object/],
     ['getRollout', {}, 400, 'store-invalid', /^rolloutId must be/],
     ['cancel', { rolloutId: 'absent' }, 404, 'store-not-found', /"absent"/],
     [

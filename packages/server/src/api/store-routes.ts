@@ -54,11 +54,11 @@ class StoreApi {
     const isWait = operationTable[name].kind === 'wait';
     const body = await exchange.readJson();
     const named = isWait ? limitWait(body) : body;
-    const id = exchange.headers['idempotency-key'];
+    const id = readId('the header idempotency-key', exchange.headers['idempotency-key']);
     const ends = AbortSignal.any([exchange.signal, exchange.draining]);
     const call = { name, named, caller: exchange.caller, ...(isWait ? { signal: ends } : {}) };
     try {
-      exchange.json(await this.#perform(call, typeof id === 'string' ? id : undefined));
+      exchange.json(await this.#perform(call, id));
     } catch (error) {
       if (!exchange.draining.aborted || !isWait) throw error;
       throw new RequestError('the server is ending; ask again', {
@@ -88,7 +88,10 @@ class StoreApi {
   async #perform(call: GivenCall, id: string | undefined): Promise<unknown> {
     const work = (): Promise<unknown> => performCall(this.#options, call);
     return this.#options.metrics.count(call.name, () =>
-      id === undefined ? work() : this.#memory.once(`${call.caller.keyId} ${call.name} ${id}`, work),
+      // Reading twice is harmless, and what is read may be large.
+      id === undefined || operationTable[call.name].kind === 'read' || operationTable[call.name].kind === 'wait'
+        ? work()
+        : this.#memory.once(`${call.caller.keyId} ${call.name} ${id}`, work),
     );
   }
 }
@@ -111,14 +114,21 @@ function readCalls(body: unknown): { readonly calls: readonly SentCall[]; readon
       throw invalid(`${at}.operation`, `must be one of ${Object.keys(operationTable).join(', ')}`);
     if (operationTable[call.operation].kind === 'wait')
       throw invalid(`${at}.operation`, `must not be one that waits; send it to ${prefix}${call.operation}`);
-    if (call.id !== undefined && (typeof call.id !== 'string' || call.id.length > 200))
-      throw invalid(`${at}.id`, 'must be text of at most 200 characters');
+    readId(`${at}.id`, call.id);
   }
   return { calls: calls as readonly SentCall[], sentTo };
 }
 
+/** Checks the id by which a call is known when it comes again. Two calls with an empty one would be the same. */
+function readId(at: string, id: unknown): string | undefined {
+  if (id === undefined || (typeof id === 'string' && id.length > 0 && id.length <= 200)) return id;
+  throw invalid(at, 'must be text of 1 to 200 characters');
+}
+
 function limitWait(body: unknown): unknown {
-  const { options, ...named } = (body ?? {}) as { readonly options?: { readonly timeoutMs?: unknown } };
+  // Text and lists would be spread into as many members; the check of the arguments says what is wrong with them.
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  const { options, ...named } = body as { readonly options?: { readonly timeoutMs?: unknown } };
   const timeoutMs = options?.timeoutMs ?? longestWaitMs;
   return {
     ...named,

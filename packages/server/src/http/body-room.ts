@@ -24,45 +24,60 @@ export class BodyRoom {
   }
 
   /**
-   * Reads and unpacks a body. Its room is held until `until` resolves.
+   * Reads and unpacks a body. Room is held for what has come of it, so that a slow sender holds little, until `until` resolves.
    * @param mostBytes a smaller limit than the server's
    * @throws {RequestError} `request-too-large` · `store-unavailable`, retryable, when there is no room now · `request-invalid`
    */
   async read(request: IncomingMessage, until: Promise<unknown>, mostBytes: number = Infinity): Promise<Buffer> {
     const limitBytes = Math.min(mostBytes, this.#limits.maxBodyBytes);
-    const announced = request.headers['content-length'];
-    const length = announced === undefined ? limitBytes : Number(announced);
-    if (length > limitBytes) throw tooLarge(limitBytes);
+    if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
     const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-    const room = encoding === 'identity' ? length : length + unpackedLimit(length, limitBytes);
-    this.#take(room, until);
-    const bytes = await readBytes(request, limitBytes);
-    return encoding === 'identity' ? bytes : unpackBody(bytes, encoding, limitBytes);
+    const hold = this.#hold(until);
+    const bytes = await readBytes(request, limitBytes, hold);
+    if (encoding === 'identity') return bytes;
+    hold(unpackedLimit(bytes.length, limitBytes));
+    return unpackBody(bytes, encoding, limitBytes);
   }
 
-  #take(bytes: number, until: Promise<unknown>): void {
-    // One body always passes, however small the room is.
-    if (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#limits.maxHeldBytes)
-      throw new RequestError(
-        `the requests in flight hold the ${this.#limits.maxHeldBytes} bytes that they may; try again, or raise the server's maxHeldBytes`,
-        { code: 'store-unavailable', retryable: true, headers: { 'retry-after': '1' } },
-      );
-    this.#heldBytes += bytes;
-    const give = (): void => void (this.#heldBytes -= bytes);
+  /** Returns what takes room for more bytes of one body; all of it is given back when `until` resolves. */
+  #hold(until: Promise<unknown>): (bytes: number) => void {
+    let ownBytes = 0;
+    let isOver = false;
+    const give = (): void => {
+      isOver = true;
+      this.#heldBytes -= ownBytes;
+    };
     until.then(give, give);
+    return (bytes) => {
+      if (isOver) return;
+      // One body always passes, however small the room is.
+      const areOthers = this.#heldBytes > ownBytes;
+      if (areOthers && this.#heldBytes + bytes > this.#limits.maxHeldBytes)
+        throw new RequestError(
+          `the requests in flight hold the ${this.#limits.maxHeldBytes} bytes that they may; try again, or raise the server's maxHeldBytes`,
+          { code: 'store-unavailable', retryable: true, headers: { 'retry-after': '1' } },
+        );
+      ownBytes += bytes;
+      this.#heldBytes += bytes;
+    };
   }
 }
 
-/** Reads bytes up to the limit; what is over it is never kept. */
-function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
+/** Reads bytes up to the limit; what is over it, or finds no room, is never kept. */
+function readBytes(request: IncomingMessage, limitBytes: number, hold: (bytes: number) => void): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= limitBytes) return void chunks.push(chunk);
-      request.pause().removeAllListeners('data');
-      return reject(tooLarge(limitBytes));
+      try {
+        if (size > limitBytes) throw tooLarge(limitBytes);
+        hold(chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
+        request.pause().removeAllListeners('data');
+        reject(error as Error);
+      }
     });
     request.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
     const onEarlyEnd = (cause?: unknown): void =>

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ConfigurationError } from '@agent-lightning/core';
+import type { Duplex } from 'node:stream';
+import { ConfigurationError, type LightningErrorCode } from '@agent-lightning/core';
 
 export interface ListenOptions {
   readonly host: string;
@@ -24,6 +25,7 @@ export interface Listener {
 
 /** The connections that the system keeps until they are accepted: its own default of 511 is less than the runners of one run. */
 const backlog = 4_096;
+const maxHeaderSize = 32_768;
 const loopbackNames: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
 export function isLoopback(host: string): boolean {
@@ -35,10 +37,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const { host, port, allowedHosts, maxConnections, handle } = options;
   // A client that reuses a connection just as it is closed for idleness sees a reset: so idle ones live long.
   const server = createServer(
-    { keepAliveTimeout: 75_000, headersTimeout: 30_000, requestTimeout: 300_000, maxHeaderSize: 32_768 },
+    { keepAliveTimeout: 75_000, headersTimeout: 30_000, requestTimeout: 300_000, maxHeaderSize },
     handle,
   );
   server.maxConnections = maxConnections;
+  server.on('clientError', refuseUnread);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
     server.listen({ port, host, backlog }, resolve);
@@ -57,6 +60,30 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       }),
   };
 }
+
+/** Answers what is no request of HTTP, or has too long headers, as JSON like every other error; then closes the connection. */
+function refuseUnread(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  const [status, code, message] = unreadReasons[error.code ?? ''] ?? [
+    '400 Bad Request',
+    'request-invalid',
+    'this is no request of HTTP/1.1',
+  ];
+  const body = JSON.stringify({ error: { type: 'StoreError', code, message, retryable: false } });
+  const length = Buffer.byteLength(body);
+  socket.end(
+    `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${length}\r\n\r\n${body}`,
+  );
+}
+
+const unreadReasons: Readonly<Record<string, readonly [status: string, code: LightningErrorCode, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    '431 Request Header Fields Too Large',
+    'request-too-large',
+    `the headers are longer than ${maxHeaderSize} bytes`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'timed-out', 'the request did not come within its time'],
+};
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): ConfigurationError {
   const advice = {

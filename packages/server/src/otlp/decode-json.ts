@@ -1,4 +1,5 @@
 import { RequestError } from '../http/request-error.ts';
+import { ExportParts, partsOfSpan } from './export-parts.ts';
 import {
   deepestValue,
   statusCodes,
@@ -17,27 +18,32 @@ type Json = Readonly<Record<string, unknown>>;
  * @throws {RequestError} `request-invalid` naming the member that is wrong
  */
 export function decodeJson(value: unknown): readonly ExportedGroup[] {
-  return listOf('resourceSpans', objectOf('the body', value)['resourceSpans']).map(readGroup);
+  const parts = new ExportParts();
+  return listOf(parts, 'resourceSpans', objectOf('the body', value)['resourceSpans']).map((group, index) =>
+    readGroup(parts, group, index),
+  );
 }
 
-function readGroup(value: unknown, index: number): ExportedGroup {
+function readGroup(parts: ExportParts, value: unknown, index: number): ExportedGroup {
   const at = `resourceSpans[${index}]`;
   const { resource, scopeSpans, schemaUrl } = objectOf(at, value);
   const attributes = readAttributes(
+    parts,
     `${at}.resource`,
     resource === undefined ? undefined : objectOf(`${at}.resource`, resource)['attributes'],
   );
   return {
     resource: { attributes, schemaUrl: textOf(`${at}.schemaUrl`, schemaUrl) },
-    spans: listOf(`${at}.scopeSpans`, scopeSpans).flatMap((scope, which) =>
-      listOf(`${at}.scopeSpans[${which}].spans`, objectOf(`${at}.scopeSpans[${which}]`, scope)['spans']).map(
-        (span, place) => readSpan(`${at}.scopeSpans[${which}].spans[${place}]`, span),
+    spans: listOf(parts, `${at}.scopeSpans`, scopeSpans).flatMap((scope, which) =>
+      listOf(parts, `${at}.scopeSpans[${which}].spans`, objectOf(`${at}.scopeSpans[${which}]`, scope)['spans']).map(
+        (span, place) => readSpan(parts, `${at}.scopeSpans[${which}].spans[${place}]`, span),
       ),
     ),
   };
 }
 
-function readSpan(at: string, value: unknown): ExportedSpan {
+function readSpan(parts: ExportParts, at: string, value: unknown): ExportedSpan {
+  parts.count(partsOfSpan);
   const span = objectOf(at, value);
   const status = span['status'] === undefined ? {} : objectOf(`${at}.status`, span['status']);
   return {
@@ -47,29 +53,33 @@ function readSpan(at: string, value: unknown): ExportedSpan {
     name: textOf(`${at}.name`, span['name']),
     startTimeMs: momentOf(`${at}.startTimeUnixNano`, span['startTimeUnixNano']),
     endTimeMs: momentOf(`${at}.endTimeUnixNano`, span['endTimeUnixNano']),
-    attributes: readAttributes(at, span['attributes']),
-    events: listOf(`${at}.events`, span['events']).map((event, index) => readEvent(`${at}.events[${index}]`, event)),
-    links: listOf(`${at}.links`, span['links']).map((link, index) => readLink(`${at}.links[${index}]`, link)),
+    attributes: readAttributes(parts, at, span['attributes']),
+    events: listOf(parts, `${at}.events`, span['events']).map((event, index) =>
+      readEvent(parts, `${at}.events[${index}]`, event),
+    ),
+    links: listOf(parts, `${at}.links`, span['links']).map((link, index) =>
+      readLink(parts, `${at}.links[${index}]`, link),
+    ),
     statusCode: statusOf(status['code']),
     statusMessage: textOf(`${at}.status.message`, status['message']),
   };
 }
 
-function readEvent(at: string, value: unknown): ExportedEvent {
+function readEvent(parts: ExportParts, at: string, value: unknown): ExportedEvent {
   const event = objectOf(at, value);
   return {
     name: textOf(`${at}.name`, event['name']),
     timeMs: momentOf(`${at}.timeUnixNano`, event['timeUnixNano']),
-    attributes: readAttributes(at, event['attributes']),
+    attributes: readAttributes(parts, at, event['attributes']),
   };
 }
 
-function readLink(at: string, value: unknown): ExportedLink {
+function readLink(parts: ExportParts, at: string, value: unknown): ExportedLink {
   const link = objectOf(at, value);
   return {
     traceId: hexOf(`${at}.traceId`, link['traceId']),
     spanId: hexOf(`${at}.spanId`, link['spanId']),
-    attributes: readAttributes(at, link['attributes']),
+    attributes: readAttributes(parts, at, link['attributes']),
   };
 }
 
@@ -80,16 +90,16 @@ function statusOf(code: unknown): ExportedSpan['statusCode'] {
   return typeof code === 'number' ? (statusCodes[code] ?? 'unset') : 'unset';
 }
 
-function readAttributes(at: string, value: unknown, depth = 0): AnyAttributes {
-  const entries = listOf(`${at}.attributes`, value).map((item, index): [string, AnyValue] => {
+function readAttributes(parts: ExportParts, at: string, value: unknown, depth = 0): AnyAttributes {
+  const entries = listOf(parts, `${at}.attributes`, value).map((item, index): [string, AnyValue] => {
     const entry = objectOf(`${at}.attributes[${index}]`, item);
     const key = textOf(`${at}.attributes[${index}].key`, entry['key']);
-    return [key, readValue(`${at}.attributes[${index}].value`, entry['value'], depth)];
+    return [key, readValue(parts, `${at}.attributes[${index}].value`, entry['value'], depth)];
   });
   return Object.fromEntries(entries);
 }
 
-function readValue(at: string, value: unknown, depth: number): AnyValue {
+function readValue(parts: ExportParts, at: string, value: unknown, depth: number): AnyValue {
   if (depth > deepestValue) throw invalid(at, `is nested more than ${deepestValue} levels deep`);
   if (value === undefined || value === null) return null;
   const { stringValue, boolValue, intValue, doubleValue, arrayValue, kvlistValue, bytesValue } = objectOf(at, value);
@@ -98,11 +108,11 @@ function readValue(at: string, value: unknown, depth: number): AnyValue {
   if (intValue !== undefined) return numberOf(`${at}.intValue`, intValue);
   if (doubleValue !== undefined) return numberOf(`${at}.doubleValue`, doubleValue);
   if (arrayValue !== undefined)
-    return listOf(`${at}.arrayValue.values`, objectOf(`${at}.arrayValue`, arrayValue)['values']).map((item, index) =>
-      readValue(`${at}.arrayValue.values[${index}]`, item, depth + 1),
+    return listOf(parts, `${at}.arrayValue.values`, objectOf(`${at}.arrayValue`, arrayValue)['values']).map(
+      (item, index) => readValue(parts, `${at}.arrayValue.values[${index}]`, item, depth + 1),
     );
   if (kvlistValue !== undefined)
-    return readAttributes(`${at}.kvlistValue`, objectOf(`${at}.kvlistValue`, kvlistValue)['values'], depth + 1);
+    return readAttributes(parts, `${at}.kvlistValue`, objectOf(`${at}.kvlistValue`, kvlistValue)['values'], depth + 1);
   if (typeof bytesValue === 'string') return Buffer.from(bytesValue, 'base64').toString('hex');
   return null;
 }
@@ -133,9 +143,10 @@ function textOf(at: string, value: unknown): string {
   return value;
 }
 
-function listOf(at: string, value: unknown): readonly unknown[] {
+function listOf(parts: ExportParts, at: string, value: unknown): readonly unknown[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw invalid(at, 'must be a list');
+  parts.count(value.length);
   return value;
 }
 

@@ -1,5 +1,6 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { RequestError } from '../http/request-error.ts';
+import { ExportParts, partsOfSpan } from './export-parts.ts';
 import {
   deepestValue,
   statusCodes,
@@ -17,20 +18,8 @@ type ReadField = (field: number, type: WireType) => boolean;
 
 type Entry = readonly [string, AnyValue];
 
-/** The most parts of one export; a span counts for 20. Empty parts are two bytes each, and a hundred when they are read. */
-const mostParts = 500_000;
-
-/** Counts the parts that it reads, so that a small body does not become a large object. */
 class ExportReader extends BinaryReader {
-  #left: number = mostParts;
-
-  count(parts: number): void {
-    this.#left -= parts;
-    if (this.#left < 0)
-      throw new RequestError(`the export has more than ${mostParts} spans, attributes and values; send less at once`, {
-        code: 'request-too-large',
-      });
-  }
+  readonly parts: ExportParts = new ExportParts();
 }
 
 /**
@@ -67,7 +56,7 @@ function readMessage(reader: ExportReader, end: number, readField: ReadField): v
 
 /** Reads the length of an embedded message and then its fields. */
 function readEmbedded(reader: ExportReader, readField: ReadField): void {
-  reader.count(1);
+  reader.parts.count(1);
   const end = reader.uint32() + reader.pos;
   if (end > reader.len) throw new RangeError('premature end');
   readMessage(reader, end, readField);
@@ -108,7 +97,7 @@ function readScope(reader: ExportReader, spans: ExportedSpan[]): void {
 }
 
 function readSpan(reader: ExportReader): ExportedSpan {
-  reader.count(20);
+  reader.parts.count(partsOfSpan);
   const span = {
     traceId: '',
     spanId: '',

@@ -1,6 +1,7 @@
 import { LightningError, type Lease, type LightningStore, type SpanInput } from '@agent-lightning/core';
 import { checkSpan } from '@agent-lightning/store';
 import type { Caller } from '../keys/caller.ts';
+import { saysReward } from './span-meaning.ts';
 import type { CallPolicy, SpanDraft } from './to-span.ts';
 
 /** Tells what became of one span. */
@@ -66,7 +67,7 @@ export class SpanIntake {
   }
 
   #check(span: SpanInput, { role }: Caller): SpanInput | (SpanOutcome & { readonly problem: string }) {
-    if (span.kind === 'reward' && role === 'agent' && !this.#agentRewards)
+    if (role === 'agent' && !this.#agentRewards && saysReward(span))
       return {
         problem: 'an agent may not write its own reward; the server takes it with agentRewards',
         kind: 'forbidden',
@@ -123,7 +124,8 @@ export class SpanIntake {
   }
 }
 
-function whyNotAllowed({ rolloutId, attemptId }: AttemptIds, { role, lease }: Caller): string | undefined {
+/** Returns why a caller may not write to an attempt, or undefined where it may: the key of an agent is for one. */
+export function whyNotAllowed({ rolloutId, attemptId }: AttemptIds, { role, lease }: Caller): string | undefined {
   if (role !== 'agent') return undefined;
   return lease?.rolloutId === rolloutId && lease.attemptId === attemptId
     ? undefined

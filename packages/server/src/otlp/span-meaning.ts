@@ -156,6 +156,15 @@ function numberAt(attributes: AnyAttributes, ...names: readonly string[]): numbe
   return names.map((name) => attributes[name]).find((value) => typeof value === 'number');
 }
 
+/** Tells whether a span says a reward in any form that a reader of this store or of 0.3's protocol takes for one, whatever its kind. */
+export function saysReward({ kind, name, attributes }: Pick<SpanInput, 'kind' | 'name' | 'attributes'>): boolean {
+  return (
+    kind === 'reward' ||
+    Object.keys(attributes).some((each) => each.startsWith('agentlightning.reward.')) ||
+    readReward(name, attributes) !== undefined
+  );
+}
+
 /** Returns the attributes of a reward, in whichever of its forms it came; undefined for a span that is no reward. */
 function readReward(name: string, attributes: AnyAttributes): Readonly<Record<string, AttributeValue>> | undefined {
   if (rewardValueAttribute(0) in attributes || rewardNameAttribute(0) in attributes)

@@ -6,7 +6,7 @@ import { decodeJson } from './decode-json.ts';
 import { decodeProtobuf } from './decode-protobuf.ts';
 import { replyAccepted, replyStatus, type OtlpType, type Rejected } from './otlp-reply.ts';
 import type { SequenceNumbers } from './sequence-numbers.ts';
-import { attemptAttributes, type AttemptIds, type SpanIntake } from './span-intake.ts';
+import { attemptAttributes, whyNotAllowed, type AttemptIds, type SpanIntake } from './span-intake.ts';
 import { draftSpan, type SpanDraft } from './to-span.ts';
 import type { AnyAttributes, ExportedGroup, ExportedResource, ExportedSpan } from './trace-export.ts';
 
@@ -77,7 +77,9 @@ async function takeGroups(
   for (const { resource, spans } of groups)
     for (const span of spans) {
       const ids = findIds(span, resource, caller.lease);
-      if (typeof ids === 'string') rejected.add(ids);
+      // Before anything of the attempt is read or noted.
+      const problem = typeof ids === 'string' ? ids : whyNotAllowed(ids, caller);
+      if (typeof ids === 'string' || problem !== undefined) rejected.add(problem ?? '');
       else placed.push({ ...ids, span, resource });
     }
   for (const spans of Map.groupBy(placed, ({ rolloutId, attemptId }) => `${rolloutId} ${attemptId}`).values()) {

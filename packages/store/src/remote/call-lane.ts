@@ -44,6 +44,11 @@ export class CallLane {
     });
   }
 
+  /** Returns the calls that are not on their way yet, the oldest first. */
+  get waiting(): readonly OutgoingCall[] {
+    return this.#waiting;
+  }
+
   /** Resolves when nothing waits and nothing is under way. */
   async idle(): Promise<void> {
     if (this.#waiting.length === 0 && this.#underWay === 0) return;

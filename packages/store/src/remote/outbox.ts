@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface OutboxOptions {
@@ -7,6 +7,8 @@ export interface OutboxOptions {
   /** The most bytes of the files. A write beyond is not kept there, and waits in memory alone, for `outageMs`. @default 268_435_456 */
   readonly maxBytes?: number;
 }
+
+const ending = '.call.json';
 
 /** A write that an earlier process could not deliver. */
 export interface LeftCall {
@@ -31,23 +33,36 @@ export class Outbox {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
 
-  /** Reads what an earlier process left, the oldest first. */
+  /** Reads what an earlier process left, the oldest first. What is no JSON, after a loss of power, is put aside as `.broken`. */
   readLeft(): readonly LeftCall[] {
-    const names = readdirSync(this.#directory).filter((name) => name.endsWith('.call.json'));
-    return names.sort().map((name) => {
+    const names = readdirSync(this.#directory).filter((name) => name.endsWith(ending));
+    return names.sort().flatMap((name) => {
       const path = join(this.#directory, name);
-      this.#measure(path, statSync(path).size);
-      return { path, json: readFileSync(path, 'utf8') };
+      const json = readFileSync(path, 'utf8');
+      if (!isJson(json)) {
+        renameSync(path, `${path}.broken`);
+        return [];
+      }
+      this.#measure(path, Buffer.byteLength(json));
+      return [{ path, json }];
     });
   }
 
-  /** Keeps a write; returns its file, or undefined when there is no room for it. */
+  /** Keeps a write; returns its file, or undefined when there is no room for it: within `maxBytes`, or on the disk. */
   keep(json: string): string | undefined {
     const size = Buffer.byteLength(json);
     if (this.#bytes + size > this.#maxBytes) return undefined;
     const order = `${String(Date.now()).padStart(15, '0')}-${String(++this.#count).padStart(9, '0')}`;
-    const path = join(this.#directory, `${order}-${process.pid}.call.json`);
-    writeFileSync(path, json, { mode: 0o600 });
+    const path = join(this.#directory, `${order}-${process.pid}${ending}`);
+    const partial = `${path}.partial`;
+    try {
+      // A process that is killed while it writes leaves no half of a call.
+      writeFileSync(partial, json, { mode: 0o600 });
+      renameSync(partial, path);
+    } catch {
+      rmSync(partial, { force: true });
+      return undefined;
+    }
     this.#measure(path, size);
     return path;
   }
@@ -62,5 +77,14 @@ export class Outbox {
   #measure(path: string, size: number): void {
     this.#sizes.set(path, size);
     this.#bytes += size;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -36,6 +36,8 @@ export class RemoteOperations implements Operations {
   readonly #lanes: Readonly<Record<LaneName, CallLane>>;
   readonly #ends: AbortController = new AbortController();
   readonly #waits: Set<Promise<unknown>> = new Set();
+  /** True from a request that is tried again to the next one that is answered. */
+  #isAway: boolean = false;
   #count: number = 0;
   #closing: Promise<void> | undefined;
 
@@ -66,7 +68,9 @@ export class RemoteOperations implements Operations {
     if (kind === 'wait') return (await this.#wait(name, checked, signal)) as OperationReply<Name>;
     const reply = await new Promise<unknown>((resolve, reject) => {
       const json = this.#callToJson(name, checked);
-      this.#lanes[laneOf(name)].push({ json, mayBeKept: keptOperations.has(name), resolve, reject });
+      const call: OutgoingCall = { json, mayBeKept: keptOperations.has(name), resolve, reject };
+      if (this.#isAway) this.#keep([call]);
+      this.#lanes[laneOf(name)].push(call);
     });
     return decodeReply(name, reply) as OperationReply<Name>;
   }
@@ -100,8 +104,9 @@ export class RemoteOperations implements Operations {
     try {
       const answer = await this.#delivery.send(request, () => ({
         body: join(askedFirst),
-        isPatient: this.#keep(calls) && this.#closing === undefined,
+        isPatient: this.#keepAll(calls) && this.#closing === undefined,
       }));
+      this.#isAway = false;
       const { replies } = answer as {
         readonly replies: readonly ({ readonly value: unknown } | { readonly error: ErrorJson })[];
       };
@@ -115,6 +120,14 @@ export class RemoteOperations implements Operations {
     } catch (error) {
       for (const call of calls) call.reject(toStoreError(error));
     }
+  }
+
+  /** Keeps the calls of a request that is tried again, and the writes that wait behind it: this process may be killed before their turn. */
+  #keepAll(calls: readonly OutgoingCall[]): boolean {
+    this.#isAway = true;
+    const isKept = this.#keep(calls);
+    this.#keep(this.#lanes.writes.waiting);
+    return isKept;
   }
 
   /** Keeps calls in files while the server is away; returns true when it has any. */
