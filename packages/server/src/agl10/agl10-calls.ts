@@ -10,6 +10,7 @@ import type { ServedModels } from './served-models.ts';
 interface OpenAttempt {
   readonly claim: Claim;
   readonly apiKey: string;
+  /** The path of the attempt's URL, from `/rollout/` on. */
   readonly path: string;
   readonly calls: Set<{ readonly done: Promise<void>; readonly response: ServerResponse }>;
 }
@@ -94,7 +95,12 @@ export class Agl10Calls {
       const known = this.#open.get(rolloutId);
       if (known !== undefined) return known;
       const { apiKey, baseUrl } = await this.#gateway.openAttempt(claim);
-      const open: OpenAttempt = { claim, apiKey: apiKey ?? '', path: new URL(baseUrl).pathname, calls: new Set() };
+      const open: OpenAttempt = {
+        claim,
+        apiKey: apiKey ?? '',
+        path: baseUrl.slice(baseUrl.lastIndexOf('/rollout/')),
+        calls: new Set(),
+      };
       this.#open.set(rolloutId, open);
       return open;
     });
@@ -103,7 +109,7 @@ export class Agl10Calls {
   async #forward({ request, response }: Exchange, open: OpenAttempt, path: string, body: Buffer): Promise<void> {
     const inner = new IncomingMessage(request.socket);
     inner.method = 'POST';
-    inner.url = `${open.path.slice(open.path.indexOf('/rollout/'))}/${path}`;
+    inner.url = `${open.path}/${path}`;
     inner.headers = {
       'content-type': 'application/json',
       'content-length': String(body.length),
