@@ -58,9 +58,13 @@ describe('sampling ahead', () => {
       expect(Object.values(stalenessHistogram!).reduce((sum, count) => sum + count, 0)).toBe(transitions);
     }
     expect(metrics[1]!.stalenessMax).toBe(1); // a rollout of step 2 ended before step 1 was published
-    trainedRollouts(backend).forEach((ids, index) => expect(new Set(ids.map(stepOf))).toEqual(new Set([index + 1])));
+    // What is sampled depends on when a version is published, so that a step may come out without signal: it takes no pass.
+    const trained = metrics.filter(({ optimizerSteps }) => optimizerSteps === 1).map(({ step }) => [step]);
+    expect(trainedRollouts(backend).map((ids) => [...new Set(ids.map(stepOf))])).toEqual(trained);
+    expect(trained.length).toBeGreaterThanOrEqual(3);
     expect(new Set(trainedRollouts(backend).flat()).size).toBe(trainedRollouts(backend).flat().length);
-    expect(backend.published).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(backend.published).toEqual([...backend.published.keys()]);
+    expect(backend.published).toHaveLength(trained.length + 1);
   });
 
   it('corrects for the versions by the log-probabilities at sampling time, and still learns', async () => {
