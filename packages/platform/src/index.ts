@@ -12,4 +12,5 @@ export { findOwnFile } from './own-files.ts';
 export { type OutageOptions, outlastOutage } from './outlast-outage.ts';
 export { type GuardedStart, guardStart, guardTree, hasProcessGroups, signalTree, unrefChild } from './process-tree.ts';
 export { findStarterModel, hasStarterModel, resolveModelDirectory, starterModelName } from './starter-model.ts';
+export { type UnpackErrors, unpackBody, unpackedLimit } from './unpack-body.ts';
 export { writeLines } from './write-lines.ts';

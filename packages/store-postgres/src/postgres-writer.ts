@@ -216,18 +216,21 @@ export class PostgresWriter extends PostgresReader implements RecordWriter {
     return rows.map((row) => row['rollout_id'] as string);
   }
 
-  deleteRun(runId: string): Promise<number> {
+  async deleteRun(runId: string): Promise<number> {
     // Final rollouts only: one that was added meanwhile is not of the run that is deleted here.
-    return this.#deleteRollouts(`run_id = $1 AND status IN ('succeeded', 'failed', 'cancelled')`, [runId]);
+    const gone = await this.#deleteRollouts(`run_id = $1 AND status IN ('succeeded', 'failed', 'cancelled')`, [runId]);
+    await this.transaction.query(`DELETE FROM events WHERE type = 'rollout' AND id = ANY($1::text[])`, [gone]);
+    return gone.length;
   }
 
-  deleteEnded(endedMs: number, limit: number): Promise<number> {
+  async deleteEnded(endedMs: number, limit: number): Promise<number> {
     const chosen = `SELECT ordinal FROM rollouts WHERE ended_at_ms IS NOT NULL AND ended_at_ms <= $1
       ORDER BY ended_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED`;
-    return this.#deleteRollouts(`ordinal = ANY(ARRAY(${chosen}))`, [endedMs, limit]);
+    return (await this.#deleteRollouts(`ordinal = ANY(ARRAY(${chosen}))`, [endedMs, limit])).length;
   }
 
-  async #deleteRollouts(condition: string, values: readonly unknown[]): Promise<number> {
+  /** Deletes rollouts with all that is theirs but their events. Returns their ids. */
+  async #deleteRollouts(condition: string, values: readonly unknown[]): Promise<readonly unknown[]> {
     this.send();
     this.#hasSent = true;
     const gone = await this.transaction.query(
@@ -237,10 +240,7 @@ export class PostgresWriter extends PostgresReader implements RecordWriter {
     const ordinals = gone.map((row) => row['ordinal']);
     for (const table of ['tokens', 'spans', 'attempts', 'tasks'])
       this.transaction.send(`DELETE FROM ${table} WHERE ordinal = ANY($1::bigint[])`, [ordinals]);
-    await this.transaction.query(`DELETE FROM events WHERE type = 'rollout' AND id = ANY($1::text[])`, [
-      gone.map((row) => row['rollout_id']),
-    ]);
-    return gone.length;
+    return gone.map((row) => row['rollout_id']);
   }
 
   async takeWatchdog(holder: string, nowMs: number, untilMs: number): Promise<boolean> {

@@ -238,6 +238,10 @@ export class SqliteWriter extends SqliteReader implements RecordWriter {
   }
 
   deleteRun(runId: string): number {
+    this.statements.run(
+      `DELETE FROM events WHERE type = 'rollout' AND id IN (SELECT rollout_id FROM rollouts WHERE run_id = ?)`,
+      runId,
+    );
     return this.#deleteRollouts('SELECT ordinal FROM rollouts WHERE run_id = ?', runId);
   }
 
@@ -261,10 +265,6 @@ export class SqliteWriter extends SqliteReader implements RecordWriter {
     this.#count('spans', -this.statements.run(`DELETE FROM spans WHERE span_key IN (${spans})`, ...values));
     this.statements.run(`DELETE FROM attempts WHERE ordinal IN (${chosen})`, ...values);
     this.statements.run(`DELETE FROM tasks WHERE ordinal IN (${chosen})`, ...values);
-    this.statements.run(
-      `DELETE FROM events WHERE type = 'rollout' AND id IN (SELECT rollout_id FROM rollouts WHERE ordinal IN (${chosen}))`,
-      ...values,
-    );
     return this.statements.run(`DELETE FROM rollouts WHERE ordinal IN (${chosen})`, ...values);
   }
 

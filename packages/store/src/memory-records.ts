@@ -258,21 +258,24 @@ export class MemoryRecords implements RecordWriter {
   }
 
   deleteRun(runId: string): number {
-    return this.#delete(({ rollout }) => rollout.runId === runId, Infinity);
+    const ids = this.#delete(({ rollout }) => rollout.runId === runId, Infinity);
+    this.#events.removeRollouts(new Set(ids));
+    return ids.length;
   }
 
   deleteEnded(endedMs: number, limit: number): number {
-    return this.#delete(({ rollout }) => rollout.endedAtMs !== undefined && rollout.endedAtMs <= endedMs, limit);
+    const hasEnded = ({ rollout: { endedAtMs } }: RolloutRecord): boolean =>
+      endedAtMs !== undefined && endedAtMs <= endedMs;
+    return this.#delete(hasEnded, limit).length;
   }
 
-  #delete(matches: (record: RolloutRecord) => boolean, limit: number): number {
+  #delete(matches: (record: RolloutRecord) => boolean, limit: number): readonly string[] {
     const ids = [...this.#entries]
       .filter(([, entry]) => matches(entry.record))
       .slice(0, limit)
       .map(([rolloutId]) => rolloutId);
     for (const rolloutId of ids) this.#entries.delete(rolloutId);
-    this.#events.removeRollouts(new Set(ids));
-    return ids.length;
+    return ids;
   }
 
   takeWatchdog(): boolean {

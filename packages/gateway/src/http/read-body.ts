@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { maxDepth, measureJson } from './json-measure.ts';
-import { tooLarge, unpackBody, unpackedLimit } from './unpack-body.ts';
+import { unpackBody, unpackedLimit, type UnpackErrors } from '@agent-lightning/platform';
 import { ReplyError } from './reply-error.ts';
 
 /** A JSON object as it came. */
@@ -51,6 +51,16 @@ export function mostHeldBytes(request: IncomingMessage, { maxBodyBytes, maxBodyV
   // `[]` counts for 4 and has two bytes: no JSON counts for more than twice its bytes.
   return heldBytes(bytes, Math.min(maxBodyValues, 2 * bytes));
 }
+
+/** Returns the error for a body over `maxBodyBytes`. */
+function tooLarge(limitBytes: number): ReplyError {
+  return new ReplyError(
+    `the request body is larger than ${limitBytes} bytes; send less, or raise the gateway's maxBodyBytes`,
+    { code: 'request-too-large', headers: { connection: 'close' } },
+  );
+}
+
+const unpackErrors: UnpackErrors = { refuse: (message, options) => new ReplyError(message, options), tooLarge };
 
 /** Reads a body and counts its bytes; it stops at the limit, and what is over it is never kept. */
 function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
@@ -125,7 +135,7 @@ export async function readJsonBody(
   }
   const read = await readBytes(request, limits.maxBodyBytes);
   const encoding = encodingOf(request);
-  const bytes = encoding === 'identity' ? read : await unpackBody(read, encoding, limits.maxBodyBytes);
+  const bytes = encoding === 'identity' ? read : await unpackBody(read, encoding, limits.maxBodyBytes, unpackErrors);
   const startedMs = performance.now();
   try {
     const values = checkMeasure(bytes, limits.maxBodyValues);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { unpackBody, unpackedLimit, type UnpackErrors } from '@agent-lightning/platform';
 import { RequestError } from './request-error.ts';
-import { tooLarge, unpackBody, unpackedLimit } from './unpack-body.ts';
 
 export interface BodyLimits {
   /** The most bytes of one body, after decompression. */
@@ -8,6 +8,16 @@ export interface BodyLimits {
   /** The most bytes that the bodies of all requests in flight may hold. */
   readonly maxHeldBytes: number;
 }
+
+/** Returns the error for a body over the limit. */
+function tooLarge(limitBytes: number): RequestError {
+  return new RequestError(
+    `the request body is larger than ${limitBytes} bytes; send less at once, or raise the server's maxBodyBytes`,
+    { code: 'request-too-large', headers: { connection: 'close' } },
+  );
+}
+
+const unpackErrors: UnpackErrors = { refuse: (message, options) => new RequestError(message, options), tooLarge };
 
 /** Reads the bodies of requests, and bounds the memory that they hold together. */
 export class BodyRoom {
@@ -36,7 +46,7 @@ export class BodyRoom {
     const bytes = await readBytes(request, limitBytes, hold);
     if (encoding === 'identity') return bytes;
     hold(unpackedLimit(bytes.length, limitBytes));
-    return unpackBody(bytes, encoding, limitBytes);
+    return unpackBody(bytes, encoding, limitBytes, unpackErrors);
   }
 
   /** Returns what takes room for more bytes of one body; all of it is given back when `until` resolves. */

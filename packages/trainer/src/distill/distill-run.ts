@@ -30,7 +30,7 @@ import { findUnmatchedPatterns, planGroups, TaskOrder } from '@agent-lightning/r
 import { advanceGrpoState, initialGrpoState, type GrpoState } from '../grpo/grpo-state.ts';
 import { chooseRate } from '../grpo/learning-rate.ts';
 import { publishBase } from '../grpo/policies/create-policy.ts';
-import { PolicySet, type PolicyVersions } from '../grpo/policies/policy-set.ts';
+import { increaseVersions, PolicySet, type PolicyVersions } from '../grpo/policies/policy-set.ts';
 import { routePolicies } from '../grpo/policies/route-policies.ts';
 import { checkStep, isOffPolicy } from '../grpo/step/check-step.ts';
 import { chooseExcerpts } from '../grpo/step/choose-excerpts.ts';
@@ -126,7 +126,7 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
     const trainSeconds = (performance.now() - startedAtMs) / 1_000;
 
     const updated = trained.filter(({ passes }) => passes.length > 0).map(({ name }) => name);
-    const policyVersions = increase(versions, updated);
+    const policyVersions = increaseVersions(versions, updated);
     if (updated.length > 0)
       await input.measure('publish', () => this.#policies.publish(updated, policyVersions, this.#host.gateway!));
 
@@ -266,8 +266,4 @@ async function examine(
           ]),
     ],
   };
-}
-
-function increase(versions: PolicyVersions, names: readonly string[]): PolicyVersions {
-  return { ...versions, ...Object.fromEntries(names.map((name) => [name, (versions[name] ?? 0) + 1])) };
 }

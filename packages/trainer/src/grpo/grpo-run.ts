@@ -34,7 +34,7 @@ import type { GrpoSettings } from './grpo-options.ts';
 import { chooseRate } from './learning-rate.ts';
 import { StepPlanner, type PlanState, type StepSoFar } from './plan/step-planner.ts';
 import { publishBase } from './policies/create-policy.ts';
-import { PolicySet, type PolicyVersions } from './policies/policy-set.ts';
+import { increaseVersions, PolicySet } from './policies/policy-set.ts';
 import { routePolicies } from './policies/route-policies.ts';
 import { findUnusedPolicies } from './policies/unused-policies.ts';
 import { askCritic } from './step/ask-critic.ts';
@@ -133,7 +133,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
     const trainSeconds = (performance.now() - startedAtMs) / 1_000;
 
     const updated = trained.filter(({ passes }) => passes.length > 0).map(({ name }) => name);
-    const policyVersions = increase(versions, updated);
+    const policyVersions = increaseVersions(versions, updated);
     if (updated.length > 0)
       await input.measure('publish', () => this.#policies.publish(updated, policyVersions, this.#host.gateway!));
 
@@ -237,10 +237,6 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
         `step ${step}: no call that can be trained on reached the policy "${name}"; its agentMatch may match no caller`,
     );
   }
-}
-
-function increase(versions: PolicyVersions, names: readonly string[]): PolicyVersions {
-  return { ...versions, ...Object.fromEntries(names.map((name) => [name, (versions[name] ?? 0) + 1])) };
 }
 
 /** Tells whether a rollout succeeded, and whether a call can be trained on. */

@@ -22,7 +22,7 @@ import {
 } from '@agent-lightning/core';
 import { advanceStreaks } from '../grpo/grpo-state.ts';
 import { publishBase } from '../grpo/policies/create-policy.ts';
-import { PolicySet, type PolicyVersions, type TrainedPolicy } from '../grpo/policies/policy-set.ts';
+import { increaseVersions, PolicySet, type TrainedPolicy } from '../grpo/policies/policy-set.ts';
 import { routePolicies } from '../grpo/policies/route-policies.ts';
 import { checkSilence } from '../grpo/step/check-step.ts';
 import { chooseExcerpts } from '../grpo/step/choose-excerpts.ts';
@@ -123,7 +123,7 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
     const trained = await input.measure('train', () => this.#imitate(step, samples, input.beforeUpdate));
     const trainSeconds = (performance.now() - startedAtMs) / 1_000;
     const updated = trained.filter(({ passes }) => passes.length > 0).map(({ name }) => name);
-    const policyVersions = increase(this.#state.policyVersions, updated);
+    const policyVersions = increaseVersions(this.#state.policyVersions, updated);
     const published = this.#source.hasTeacher ? this.policies : updated; // the teacher answers until the policy is published again
     if (published.length > 0)
       await input.measure('publish', () => this.#policies.publish(published, policyVersions, this.#host.gateway!));
@@ -191,8 +191,4 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
     const policies = this.#policies.all as readonly RatedPolicy[];
     return await imitate(policies, samples, { settings: this.#settings, step, seed, beforeUpdate });
   }
-}
-
-function increase(versions: PolicyVersions, names: readonly string[]): PolicyVersions {
-  return { ...versions, ...Object.fromEntries(names.map((name) => [name, (versions[name] ?? 0) + 1])) };
 }

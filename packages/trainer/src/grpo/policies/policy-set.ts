@@ -8,6 +8,11 @@ import { isRouted } from '../../policy-options.ts';
 /** A version of each policy, by name. */
 export type PolicyVersions = Readonly<Record<string, number>>;
 
+/** Returns the versions after an update of some policies: theirs are one more. */
+export function increaseVersions(versions: PolicyVersions, names: readonly string[]): PolicyVersions {
+  return { ...versions, ...Object.fromEntries(names.map((name) => [name, (versions[name] ?? 0) + 1])) };
+}
+
 /** A policy that trains, under the name that agents and spans see. */
 export interface TrainedPolicy extends RoutedPolicy {
   readonly learningRate: number | 'auto';
