@@ -29,7 +29,7 @@ export interface ServerOptions {
   readonly watchdogDelayMs?: number;
   /** A gateway on the same port, as `Gateway.mount` makes it; it stays yours to close. @default none */
   readonly gateway?: MountedGateway;
-  /** The address at which agents reach the gateway, when it differs from the one that the server listens on; `host: '0.0.0.0'` needs it. @default that address */
+  /** The address at which agents reach the gateway, when it differs from the one that the server listens on; its host name is answered too, and `host: '0.0.0.0'` needs it. @default that address */
   readonly publicUrl?: string;
   /** The longest time that a model call of an agent of Agent Lightning 1.0 waits while its trainer has no model registered. @default 5_000 */
   readonly modelWaitMs?: number;
@@ -89,13 +89,15 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
       `startServer: no agent on another machine reaches the gateway at ${host}; give publicUrl (agent-lightning serve: --public-url), such as http://store-1:4747`,
       { code: 'option-invalid' },
     );
+  const publicUrl = options.publicUrl === undefined ? undefined : checkUrl(options.publicUrl);
   return {
     store: options.store,
     host,
     port,
     open,
     agentRewards,
-    allowedHosts: options.allowedHosts ?? [],
+    // Agents call by this name.
+    allowedHosts: [...(options.allowedHosts ?? []), ...(publicUrl === undefined ? [] : [new URL(publicUrl).hostname])],
     allowedOrigins: options.allowedOrigins ?? [],
     keys: keys ?? new KeyRing(),
     modelWaitMs: check.timerMs('modelWaitMs', options.modelWaitMs ?? 5_000, 0),
@@ -108,6 +110,6 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
       ? {}
       : { watchdogDelayMs: check.timerMs('watchdogDelayMs', options.watchdogDelayMs, 0) }),
     ...(options.gateway === undefined ? {} : { gateway: options.gateway }),
-    ...(options.publicUrl === undefined ? {} : { publicUrl: checkUrl(options.publicUrl) }),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
   };
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { MemoryStore } from '@agent-lightning/store';
@@ -140,6 +142,18 @@ describe('a server', () => {
     await expect(start({ host: '0.0.0.0', keys: new KeyRing(), gateway })).rejects.toMatchObject({
       message: expect.stringContaining('give publicUrl'),
     });
+  });
+
+  it('answers by the name of its publicUrl, which agents are given, and by no unknown one', async () => {
+    const server = await start({ routes: [measure], open: true, publicUrl: 'http://Store-1.example:8080/' });
+    const ask = async (host: string): Promise<number | undefined> => {
+      const asked = request(`${server.url}/measure`, { method: 'POST', headers: { host } }).end('x');
+      const [reply] = (await once(asked, 'response')) as [IncomingMessage];
+      reply.resume();
+      return reply.statusCode;
+    };
+    expect(await ask('store-1.example:8080')).toBe(200);
+    expect(await ask('store-2.example:8080')).toBe(421);
   });
 
   it('answers what is no request, and headers that are too long, as JSON', async () => {
