@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { promisify } from 'node:util';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { MemoryStore } from '@agent-lightning/store';
 import { afterEach, describe, expect, it } from 'vitest';
+import { listen } from './http/listen.ts';
 import { KeyRing, startServer, type RouteSet, type Server, type ServerLogEntry, type ServerOptions } from './index.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -168,6 +170,21 @@ describe('a server', () => {
     );
     const long = `GET /health HTTP/1.1\r\nhost: localhost\r\nlong: ${'x'.repeat(40_000)}\r\n\r\n`;
     expect(await send(long)).toMatch(/^HTTP\/1\.1 431 [^]*\r\n\r\n\{"error":\{.*"code":"request-too-large"/u);
+  });
+
+  it('closes the connection of a client that sends no request and keeps its half open', async () => {
+    const handle = (): never => expect.unreachable();
+    const limits = { maxConnections: 10, lingerMs: 20 };
+    const { url, server, close } = await listen({ host: '127.0.0.1', port: 0, allowedHosts: [], handle, ...limits });
+    closing.push(close);
+    const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
+    closing.push(async () => void socket.destroy());
+    const [accepted] = (await once(server, 'connection')) as [Socket];
+    const closed = once(accepted, 'close');
+    socket.write('nonsense\r\n\r\n');
+    expect((await socket.setEncoding('utf8').toArray()).join('')).toMatch(/^HTTP\/1\.1 400 /u);
+    await closed;
+    expect(await promisify(server.getConnections.bind(server))()).toBe(0);
   });
 
   it('leaves the store alone when it cannot listen', async () => {

@@ -9,6 +9,8 @@ export interface ListenOptions {
   /** Host names, besides the loopback's and the bound one, that requests may name. */
   readonly allowedHosts: readonly string[];
   readonly maxConnections: number;
+  /** The time for which a client that sent no readable request may keep its half of the connection open. @default 1_000 */
+  readonly lingerMs?: number;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
@@ -34,14 +36,14 @@ export function isLoopback(host: string): boolean {
 
 /** Starts an HTTP server. @throws {ConfigurationError} `port-unavailable`, naming the port and what to do */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { host, port, allowedHosts, maxConnections, handle } = options;
+  const { host, port, allowedHosts, maxConnections, lingerMs = 1_000, handle } = options;
   // A client that reuses a connection just as it is closed for idleness sees a reset: so idle ones live long.
   const server = createServer(
     { keepAliveTimeout: 75_000, headersTimeout: 30_000, requestTimeout: 300_000, maxHeaderSize },
     handle,
   );
   server.maxConnections = maxConnections;
-  server.on('clientError', refuseUnread);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseUnread(error, socket, lingerMs));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
     server.listen({ port, host, backlog }, resolve);
@@ -61,8 +63,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
-/** Answers what is no request of HTTP, or has too long headers, as JSON like every other error; then closes the connection. */
-function refuseUnread(error: NodeJS.ErrnoException, socket: Duplex): void {
+/**
+ * Answers what is no request of HTTP, or has too long headers, as JSON like every other error; then closes the connection, even where
+ * the client keeps its own half open.
+ */
+function refuseUnread(error: NodeJS.ErrnoException, socket: Duplex, lingerMs: number): void {
+  if (socket.writableEnded) return; // more of the same
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
   const [status, code, message] = unreadReasons[error.code ?? ''] ?? [
     '400 Bad Request',
@@ -74,6 +80,13 @@ function refuseUnread(error: NodeJS.ErrnoException, socket: Duplex): void {
   socket.end(
     `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${length}\r\n\r\n${body}`,
   );
+  // What still comes is read and dropped, or the client would see a reset before it has read the answer.
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('end', () =>
+    socket.writableFinished ? socket.destroy() : socket.once('finish', () => socket.destroy()),
+  );
+  socket.once('close', () => clearTimeout(timer));
 }
 
 const unreadReasons: Readonly<Record<string, readonly [status: string, code: LightningErrorCode, message: string]>> = {
