@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { LightningError, type Claim } from '@agent-lightning/core';
+import { CheckedStore } from '@agent-lightning/store';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './index.ts';
 import { migrate, pragma, schemaVersion } from './schema.ts';
@@ -209,6 +210,27 @@ describe('several openings of one file', () => {
       await first.close();
     }
   });
+});
+
+it('gives the watchdog to one holder at a time where others ask for its turns', async () => {
+  let nowMs = 1_000;
+  const shared = { now: () => nowMs, watchdogIntervalMs: 0 };
+  const [first, second] = [await open(shared), await open(shared)];
+  const abandon = async (rolloutId: string): Promise<void> => {
+    await first.enqueue([{ rolloutId, input: 1 }]);
+    await first.claim({ workerId: 'w', leaseMs: 10 });
+    nowMs += 1_000;
+  };
+  const statusAfterTurn = async (store: SqliteStore, rolloutId: string): Promise<string | undefined> => {
+    await CheckedStore.operationsOf(store)?.call('takeWatchdogTurn', []);
+    return (await first.getRollout(rolloutId))?.status;
+  };
+  await abandon('a');
+  expect(await statusAfterTurn(second, 'a')).toBe('failed');
+  await abandon('b');
+  expect(await statusAfterTurn(first, 'b')).toBe('preparing');
+  nowMs += 2_000;
+  expect(await statusAfterTurn(first, 'b')).toBe('failed');
 });
 
 describe('openSqliteStore', () => {
