@@ -270,11 +270,13 @@ export class MemoryRecords implements RecordWriter {
   }
 
   #delete(matches: (record: RolloutRecord) => boolean, limit: number): readonly string[] {
-    const ids = [...this.#entries]
-      .filter(([, entry]) => matches(entry.record))
-      .slice(0, limit)
-      .map(([rolloutId]) => rolloutId);
-    for (const rolloutId of ids) this.#entries.delete(rolloutId);
+    const ids: string[] = [];
+    for (const [rolloutId, { record }] of this.#entries) {
+      if (ids.length === limit) break;
+      if (!matches(record)) continue;
+      this.#entries.delete(rolloutId);
+      ids.push(rolloutId);
+    }
     return ids;
   }
 
