@@ -1,6 +1,8 @@
 import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KeyRing, startServer } from '@agent-lightning/server';
+import { MemoryStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { runInProcess } from './run-in-process.ts';
@@ -42,6 +44,28 @@ it('deletes what ended before a day, and nothing that goes on', async () => {
   expect((await remove('--ended-before', moment, '--yes')).json()).toEqual({ endedBefore: moment, deleted: 1 });
   const { rollouts } = (await runInProcess(['store', 'query', path, '--json'])).json();
   expect(rollouts).toMatchObject([{ rolloutId: 'b1' }]);
+});
+
+it('deletes old rollouts at a server with a key of role admin, and changes nothing else', async () => {
+  let nowMs = Date.now() - 1_000_000;
+  const store = new MemoryStore({ now: () => nowMs, watchdogIntervalMs: 0 });
+  const ids = Array.from({ length: 450 }, (_item, index) => `old${index}`);
+  await store.enqueue(ids.map((rolloutId) => ({ rolloutId, input: 1 })));
+  for (const rolloutId of ids) await store.cancel(rolloutId);
+  await store.enqueue([{ rolloutId: 'overdue', input: 1, timeouts: { queueMs: 1 } }]);
+  nowMs += 1_000;
+  const keys = new KeyRing();
+  const [admin, trainer] = [await keys.add({ role: 'admin' }), await keys.add({ role: 'trainer' })];
+  const server = await startServer({ store, port: 0, keys });
+  const remove = ({ key }: { readonly key: string }) => {
+    const url = server.url.replace('//', `//:${key}@`);
+    return runInProcess(['store', 'delete', url, '--json', '--yes', '--ended-before', new Date(nowMs).toISOString()]);
+  };
+  expect((await remove(trainer)).json()).toMatchObject({ error: { code: 'forbidden' } });
+  expect((await remove(admin)).json()).toMatchObject({ deleted: 450 });
+  expect((await store.statistics()).rollouts).toMatchObject({ cancelled: 0, queuing: 1 });
+  await server.close();
+  await store.close();
 });
 
 it('shows no control sequence of an agent to the terminal, as text or as JSON', async () => {

@@ -16,6 +16,11 @@ export interface InnerOperations {
   nextEvents(cursor: string, options?: WaitOptions): Promise<readonly StoreEvent[]>;
   /** Takes one turn of this process's watchdog: does what is due, unless another process has the watchdog. */
   takeWatchdogTurn(): Promise<void>;
+  /**
+   * Deletes the oldest rollouts that ended before a moment, with attempts, spans and tokens: at most 200. Returns how many; call it again
+   * until there are none.
+   */
+  deleteEnded(endedBeforeMs: number): Promise<number>;
   /** Reads all that is stored and returns what is wrong with it; nothing for sound data. */
   checkIntegrity(): Promise<readonly string[]>;
 }

@@ -31,6 +31,7 @@ import {
   cancelRollout,
   claimRollouts,
   completeAttempt,
+  deleteEnded,
   enqueueRollouts,
   extendLease,
   failAttempt,
@@ -136,6 +137,12 @@ export const operationTable: TableOf<StoreMethods & InnerOperations> = {
   readLastCursor: read([], nothing, (records) => records.readLastCursor()),
   nextEvents: wait('cursor', (cursor) => checkText('cursor', cursor, 200, 1), nextEvents),
   takeWatchdogTurn: upkeep(({ watchdog }) => watchdog.takeTurn(), true),
+  deleteEnded: write(
+    ['endedBeforeMs'],
+    (endedBeforeMs) => [checkInteger('endedBeforeMs', endedBeforeMs, 0)],
+    deleteEnded,
+    false,
+  ),
   checkIntegrity: upkeep(({ checkIntegrity }) => checkIntegrity(), true),
 };
 

@@ -236,6 +236,14 @@ export async function sweepOverdue(
   return { seen: overdue.length, ended };
 }
 
+/** The most rollouts that one write deletes by their age, so that others get their turn between two. */
+export const deletedPerWrite = 200;
+
+/** Deletes the oldest rollouts that ended before a moment; returns how many: `deletedPerWrite` when there may be more. */
+export async function deleteEnded({ records }: Write, endedBeforeMs: number): Promise<number> {
+  return records.deleteEnded(endedBeforeMs - 1, deletedPerWrite);
+}
+
 export async function removeRun(write: Write, runId: string): Promise<number> {
   const unfinished = await write.records.readUnfinished(runId, 4);
   if (unfinished.length > 0) {

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { RecordAccess } from './record-access.ts';
 import type { ResolvedStoreOptions } from './store-options.ts';
-import { sweepOverdue } from './store-writes.ts';
+import { deletedPerWrite, deleteEnded, sweepOverdue } from './store-writes.ts';
 
 const overduePerWrite = 200;
-const deletedPerWrite = 200;
 /** Old events and rollouts are removed once in so many turns of the watchdog, and whenever it has other work. */
 const turnsPerTrim = 100;
 
@@ -44,9 +43,7 @@ export class Watchdog {
     if (keepEndedMs === Infinity) return;
     let deleted = deletedPerWrite;
     while (deleted === deletedPerWrite)
-      deleted = await this.#access.write(({ records, nowMs }) =>
-        records.deleteEnded(nowMs - keepEndedMs, deletedPerWrite),
-      );
+      deleted = await this.#access.write((write) => deleteEnded(write, write.nowMs - keepEndedMs + 1));
   }
 
   /** Runs when something is due, and this process has the watchdog's lease. */

@@ -126,9 +126,8 @@ export function findKey(url: string, environment: NodeJS.ProcessEnv = process.en
 export async function withStore<Result>(
   place: StorePlace,
   work: (store: CheckableStore) => Promise<Result>,
-  options: OpenStoreOptions = {},
 ): Promise<Result> {
-  const store = await openStore(place, options);
+  const store = await openStore(place);
   try {
     return await work(store);
   } finally {

@@ -35,5 +35,7 @@ export const operationRoles: Readonly<Record<OperationName, readonly Role[]>> = 
   readLastCursor: reads,
   nextEvents: reads,
   takeWatchdogTurn: nobody,
+  // It deletes rollouts of every run.
+  deleteEnded: nobody,
   checkIntegrity: nobody,
 };

@@ -186,7 +186,7 @@ function laneOf(name: OperationName): LaneName {
   if (name === 'heartbeat') return 'leases';
   const { kind } = operationTable[name];
   if (kind === 'read') return 'reads';
-  return kind === 'upkeep' || name === 'deleteRun' ? 'upkeep' : 'writes';
+  return kind === 'upkeep' || name === 'deleteRun' || name === 'deleteEnded' ? 'upkeep' : 'writes';
 }
 
 /** Gives every rollout its id here, so that enqueueing it twice changes nothing. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { LightningStore } from '@agent-lightning/core';
+import { CheckedStore } from '@agent-lightning/store';
 import { withStore } from '../../../stored/open-store.ts';
 import { defineCommand, runAs, type Invocation } from '../../define-command.ts';
 import { addStoreArgument, findNamedStore, type StoreOptions } from './store-options.ts';
@@ -50,23 +50,14 @@ async function deleteRun(invocation: Invocation<DeleteOptions>, run: string) {
 
 async function deleteEnded(invocation: Invocation<DeleteOptions>, endedBefore: string) {
   const { options, refuse } = invocation;
-  const keepEndedMs = Date.now() - Date.parse(endedBefore);
-  if (!(keepEndedMs >= 1)) return refuse(`--ended-before ${endedBefore} is no day or moment of the past`);
+  const endedBeforeMs = Date.parse(endedBefore);
+  if (!(endedBeforeMs < Date.now())) return refuse(`--ended-before ${endedBefore} is no day or moment of the past`);
   if (options.yes !== true)
     return refuse(`give --yes to delete the rollouts that ended before ${endedBefore}, which do not come back`);
-  return await withStore(
-    findNamedStore(invocation),
-    async (store) => {
-      const before = await countRollouts(store);
-      await store.runWatchdog();
-      const deleted = Math.max(0, before - (await countRollouts(store)));
-      return { text: `${deleted} rollouts are deleted`, json: { endedBefore, deleted } };
-    },
-    { keepEndedMs },
-  );
-}
-
-async function countRollouts(store: LightningStore): Promise<number> {
-  const { rollouts } = await store.statistics();
-  return Object.values(rollouts).reduce((total, count) => total + count, 0);
+  return await withStore(findNamedStore(invocation), async (store) => {
+    const operations = CheckedStore.operationsOf(store)!;
+    let deleted = 0;
+    for (let count = 1; count > 0; deleted += count) count = await operations.call('deleteEnded', [endedBeforeMs]);
+    return { text: `${deleted} rollouts are deleted`, json: { endedBefore, deleted } };
+  });
 }
