@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectStore } from '@agent-lightning/store';
@@ -105,6 +105,18 @@ it('refuses what the server has for its gateway, and a gateway without a key', a
     exitCode: 2,
     complaints: expect.stringContaining('absent.mjs'),
   });
+});
+
+it('delivers what an earlier runner left, also when the command is refused', async () => {
+  const { server } = await serve({ open: true });
+  writeFileSync(join(folder, 'agent.mjs'), agent);
+  mkdirSync(join(folder, 'outbox'));
+  const left = { operation: 'putResources', id: 'a', arguments: { resourcesId: 'left', resources: {} } };
+  writeFileSync(join(folder, 'outbox', '1-1-999999999.call.json'), JSON.stringify(left));
+  const args = ['--server', server.url, '--outbox', 'outbox', '--gateway', server.url];
+  expect((await runInProcess(['runner', 'agent.mjs', ...args], { directory: folder })).exitCode).toBe(2);
+  expect(readdirSync(join(folder, 'outbox'))).toEqual([]);
+  expect(await store.getResources('left')).toMatchObject({ version: 1 });
 });
 
 it('leaves no key that nobody saw when it cannot start', async () => {

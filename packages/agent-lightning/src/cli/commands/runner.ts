@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { LightningError } from '@agent-lightning/core';
+import { LightningError, type JsonValue } from '@agent-lightning/core';
 import { connectGateway } from '@agent-lightning/gateway';
-import { Runner, type RunnerSummary } from '@agent-lightning/runner';
+import { Runner, type RolloutFunction, type RunnerSummary } from '@agent-lightning/runner';
 import { connectStore, type RemoteStore } from '@agent-lightning/store';
 import { loadRollout } from '../../config/load-config.ts';
 import { findKey, keyVariable } from '../../stored/open-store.ts';
@@ -60,32 +60,44 @@ export function addRunnerCommand(program: Command): void {
     )
     .option('--outbox <directory>', 'keep what could not be delivered in files there, which the next start delivers');
   runAs<RunnerCommandOptions>(command, async (invocation) => {
-    const { options, terminal, logger } = invocation;
+    const { options, terminal } = invocation;
     const rollout = await loadRollout(findAgent(invocation));
     const access = { url: options.server, ...findKey(options.server, terminal.environment) };
     const store = connectStore({
       ...access,
       ...(options.outbox !== undefined && { outbox: { directory: resolve(terminal.directory, options.outbox) } }),
     });
-    const gateway = openGateway(invocation, store);
-    const { queue, run, workerId, attemptTimeoutMs, concurrency, leaseMs } = options;
-    const runner = new Runner({
-      store,
-      rollout,
-      concurrency,
-      leaseMs,
-      ...(gateway !== undefined && { gateway }),
-      ...(queue !== undefined && { queues: queue }),
-      ...(run !== undefined && { runId: run }),
-      ...(workerId !== undefined && { workerId }),
-      ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
-      onError: (error) => logger.warn(describe(error)),
-    });
-    logger.info(`runner ${runner.workerId} works for ${store.url}`);
-    const summary = await workUntil(runner, terminal.interruption());
-    await store.close();
-    return { text: describeSummary(summary), json: { workerId: runner.workerId, ...summary } };
+    try {
+      return await work(invocation, rollout, store);
+    } finally {
+      await store.close();
+    }
   });
+}
+
+async function work(
+  invocation: Invocation<RunnerCommandOptions>,
+  rollout: RolloutFunction<JsonValue>,
+  store: RemoteStore,
+) {
+  const { options, terminal, logger } = invocation;
+  const gateway = openGateway(invocation, store);
+  const { queue, run, workerId, attemptTimeoutMs, concurrency, leaseMs } = options;
+  const runner = new Runner({
+    store,
+    rollout,
+    concurrency,
+    leaseMs,
+    ...(gateway !== undefined && { gateway }),
+    ...(queue !== undefined && { queues: queue }),
+    ...(run !== undefined && { runId: run }),
+    ...(workerId !== undefined && { workerId }),
+    ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
+    onError: (error) => logger.warn(describe(error)),
+  });
+  logger.info(`runner ${runner.workerId} works for ${store.url}`);
+  const summary = await workUntil(runner, terminal.interruption());
+  return { text: describeSummary(summary), json: { workerId: runner.workerId, ...summary } };
 }
 
 /** Runs until the signal aborts; the rollouts that run then are finished. */
