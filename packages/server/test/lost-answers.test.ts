@@ -267,6 +267,23 @@ describe('an outbox', () => {
     expect(await local.querySpans({ rolloutIds: ['a'] })).toHaveLength(2);
   });
 
+  it('lets go, after outageMs, of what it does not keep, together with what it keeps or behind it', async () => {
+    const store = connect({ outageMs: 20, outbox: { directory: folder } });
+    await store.enqueue([{ rolloutId: 'a', input: 1 }]);
+    const { lease } = await claimOne(store);
+    proxy.onAnswer = () => true;
+    const end = store.complete(lease);
+    const together = store.enqueue([{ rolloutId: 'b', input: 1 }]);
+    await new Promise(setImmediate);
+    const behind = store.putResources('prompts', {});
+    for (const call of [together, behind])
+      await expect(call).rejects.toMatchObject({ code: 'store-unavailable', retryable: true });
+    expect(readdirSync(folder)).toHaveLength(1);
+    proxy.onAnswer = () => false;
+    expect((await end).status).toBe('succeeded');
+    expect(await local.getResources('prompts')).toBeUndefined();
+  });
+
   it('puts a file aside that is no call, so that it spoils no others', async () => {
     writeFileSync(join(folder, '000-1.call.json'), '{"operation":"comp');
     const store = connect({ outbox: { directory: folder } });

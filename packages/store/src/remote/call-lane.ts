@@ -6,6 +6,8 @@ export interface OutgoingCall {
   readonly json: string;
   /** True for a write that an outbox keeps while the server is away. */
   readonly mayBeKept: boolean;
+  /** The moment of the call, in milliseconds of `performance.now()`. */
+  readonly sinceMs: number;
   /** The file that keeps it. */
   keptIn?: string | undefined;
   readonly resolve: (reply: unknown) => void;
@@ -22,7 +24,7 @@ const mostCharacters = 8_388_608;
 export class CallLane {
   readonly #send: (calls: readonly OutgoingCall[]) => Promise<void>;
   readonly #mostUnderWay: number;
-  readonly #waiting: OutgoingCall[] = [];
+  #waiting: OutgoingCall[] = [];
   #underWay: number = 0;
   #isScheduled: boolean = false;
   #onIdle: (() => void)[] = [];
@@ -47,6 +49,15 @@ export class CallLane {
   /** Returns the calls that are not on their way yet, the oldest first. */
   get waiting(): readonly OutgoingCall[] {
     return this.#waiting;
+  }
+
+  /** Removes those of the waiting calls that are chosen, and returns them. */
+  takeBack(isChosen: (call: OutgoingCall) => boolean): readonly OutgoingCall[] {
+    const chosen: OutgoingCall[] = [];
+    const others: OutgoingCall[] = [];
+    for (const call of this.#waiting) (isChosen(call) ? chosen : others).push(call);
+    this.#waiting = others;
+    return chosen;
   }
 
   /** Resolves when nothing waits and nothing is under way. */

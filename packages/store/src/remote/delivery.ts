@@ -35,10 +35,14 @@ export class Delivery {
 
   /**
    * Sends a request again and again until the server has answered it.
-   * @param onRetry is called before each further try: it may change the body, and say that the request waits for as long as it takes
+   * @param onRetry is called before each further try, with the error once `outageMs` is over: it may change the body, and say that the
+   *   request waits for as long as it takes
    * @throws StoreError `store-unavailable`, retryable, after `outageMs` without an answer · what the server says of the request as a whole
    */
-  async send(request: HttpRequest, onRetry: () => Retry = () => ({ body: request.body })): Promise<unknown> {
+  async send(
+    request: HttpRequest,
+    onRetry: (late: StoreError | undefined) => Retry = () => ({ body: request.body }),
+  ): Promise<unknown> {
     const startedMs = performance.now();
     let { body } = request;
     for (let waitMs = shortestWaitMs; ; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
@@ -48,10 +52,10 @@ export class Delivery {
         const limitMs = this.#hasAnswered ? this.#outageMs : Math.min(firstContactMs, this.#outageMs);
         const isAway = error instanceof StoreError && error.retryable;
         if (!isAway || request.signal?.aborted === true) throw error;
-        const retry = onRetry();
+        const isLate = performance.now() - startedMs + waitMs > limitMs;
+        const retry = onRetry(isLate ? error : undefined);
         body = retry.body;
-        const isLate = retry.isPatient !== true && performance.now() - startedMs + waitMs > limitMs;
-        if (isLate || retry.isOver === true) throw error;
+        if ((isLate && retry.isPatient !== true) || retry.isOver === true) throw error;
       }
       await delay(waitMs);
     }

@@ -33,6 +33,7 @@ export class RemoteOperations implements Operations {
   readonly #delivery: Delivery;
   readonly #client: string = randomUUID();
   readonly #outbox: Outbox | undefined;
+  readonly #outageMs: number;
   readonly #lanes: Readonly<Record<LaneName, CallLane>>;
   readonly #ends: AbortController = new AbortController();
   readonly #waits: Set<Promise<unknown>> = new Set();
@@ -43,6 +44,7 @@ export class RemoteOperations implements Operations {
 
   constructor({ url, key, outageMs, outbox }: RemoteOptions) {
     this.#outbox = outbox;
+    this.#outageMs = outageMs;
     this.#connection = new HttpConnection(url, key);
     this.#delivery = new Delivery(this.#connection, outageMs);
     const send = (calls: readonly OutgoingCall[]): Promise<void> => this.#sendCalls(calls);
@@ -55,7 +57,14 @@ export class RemoteOperations implements Operations {
     };
     const ignore = (): void => undefined; // nobody of this process waits for it
     for (const { json, path } of outbox?.readLeft() ?? [])
-      this.#lanes.writes.push({ json, mayBeKept: true, keptIn: path, resolve: ignore, reject: ignore });
+      this.#lanes.writes.push({
+        json,
+        mayBeKept: true,
+        keptIn: path,
+        sinceMs: performance.now(),
+        resolve: ignore,
+        reject: ignore,
+      });
   }
 
   async call<Name extends OperationName>(
@@ -68,7 +77,13 @@ export class RemoteOperations implements Operations {
     if (kind === 'wait') return (await this.#wait(name, checked, signal)) as OperationReply<Name>;
     const reply = await new Promise<unknown>((resolve, reject) => {
       const json = this.#callToJson(name, checked);
-      const call: OutgoingCall = { json, mayBeKept: keptOperations.has(name), resolve, reject };
+      const call: OutgoingCall = {
+        json,
+        mayBeKept: keptOperations.has(name),
+        sinceMs: performance.now(),
+        resolve,
+        reject,
+      };
       if (this.#isAway) this.#keep([call]);
       this.#lanes[laneOf(name)].push(call);
     });
@@ -95,7 +110,8 @@ export class RemoteOperations implements Operations {
     return JSON.stringify({ operation: name, id, arguments: encodeArguments(name, checked) });
   }
 
-  async #sendCalls(calls: readonly OutgoingCall[]): Promise<void> {
+  async #sendCalls(given: readonly OutgoingCall[]): Promise<void> {
+    let calls = given;
     const join = (sentTo?: string): string =>
       `{${sentTo === undefined ? '' : `"sentTo":${JSON.stringify(sentTo)},`}"calls":[${calls.map(({ json }) => json).join(',')}]}`;
     // The server that is asked again may have been started since, and then does not know what the one before it did.
@@ -104,11 +120,11 @@ export class RemoteOperations implements Operations {
     // Of the many that may wait when the store is closed, each is sent once: the server was waited for with those before.
     const isOver = this.#closing !== undefined && this.#isAway;
     try {
-      const answer = await this.#delivery.send(request, () => ({
-        body: join(askedFirst),
-        isPatient: this.#keepAll(calls) && this.#closing === undefined,
-        isOver,
-      }));
+      const answer = await this.#delivery.send(request, (late) => {
+        const isPatient = this.#keepAll(calls) && this.#closing === undefined;
+        if (late !== undefined && isPatient) calls = this.#rejectUnkept(calls, late);
+        return { body: join(askedFirst), isPatient, isOver };
+      });
       this.#isAway = false;
       const { replies } = answer as {
         readonly replies: readonly ({ readonly value: unknown } | { readonly error: ErrorJson })[];
@@ -131,6 +147,17 @@ export class RemoteOperations implements Operations {
     const isKept = this.#keep(calls);
     this.#keep(this.#lanes.writes.waiting);
     return isKept;
+  }
+
+  /** Rejects what no file keeps and has waited for long enough, here and behind; returns the other calls. */
+  #rejectUnkept(calls: readonly OutgoingCall[], error: StoreError): readonly OutgoingCall[] {
+    const lateMs = performance.now() - this.#outageMs;
+    for (const call of this.#lanes.writes.takeBack((call) => call.keptIn === undefined && call.sinceMs <= lateMs))
+      call.reject(error);
+    return calls.filter((call) => {
+      if (call.keptIn === undefined) call.reject(error);
+      return call.keptIn !== undefined;
+    });
   }
 
   /** Keeps calls in files while the server is away; returns true when it has any. */
