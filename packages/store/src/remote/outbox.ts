@@ -33,13 +33,19 @@ export class Outbox {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
 
-  /** Reads what an earlier process left, the oldest first. What is no JSON, since a process was killed while it wrote, is put aside as `.broken`. */
+  /**
+   * Reads what an earlier process left, the oldest first. What is no JSON, since a process was killed while it wrote, is put aside as
+   * `.broken`. Another process may work with the folder: what it delivers meanwhile, or still writes, is left out. What both
+   * deliver changes nothing the second time.
+   */
   readLeft(): readonly LeftCall[] {
     const names = readdirSync(this.#directory).filter((name) => name.endsWith(ending));
     return names.sort().flatMap((name) => {
       const path = join(this.#directory, name);
-      const json = readFileSync(path, 'utf8');
+      const json = readIfThere(path);
+      if (json === undefined) return [];
       if (!isJson(json)) {
+        if (isOfOtherProcess(name)) return [];
         writeFileSync(`${path}.broken`, json, { mode: 0o600 });
         rmSync(path, { force: true });
         return [];
@@ -75,6 +81,28 @@ export class Outbox {
   #measure(path: string, size: number): void {
     this.#sizes.set(path, size);
     this.#bytes += size;
+  }
+}
+
+/** Returns undefined for a file that is gone: another process delivered it. */
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Tells whether a file is of another process that lives on this machine. */
+function isOfOtherProcess(name: string): boolean {
+  const pid = Number(/-(\d+)\.call\.json$/u.exec(name)?.[1] ?? process.pid);
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
