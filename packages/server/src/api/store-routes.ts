@@ -55,8 +55,8 @@ class StoreApi {
     const body = await exchange.readJson();
     const named = isWait ? limitWait(body) : body;
     const id = readId('the header idempotency-key', exchange.headers['idempotency-key']);
-    const ends = AbortSignal.any([exchange.signal, exchange.draining]);
-    const call = { name, named, caller: exchange.caller, ...(isWait ? { signal: ends } : {}) };
+    const ends = isWait ? { signal: AbortSignal.any([exchange.signal, exchange.draining]) } : {};
+    const call = { name, named, caller: exchange.caller, ...ends };
     try {
       exchange.json(await this.#perform(call, id));
     } catch (error) {
