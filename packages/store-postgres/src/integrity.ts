@@ -13,6 +13,14 @@ const contradictions: Readonly<Record<string, string>> = {
     'SELECT FROM spans s LEFT JOIN attempts a USING (ordinal, attempt_number) WHERE a.ordinal IS NULL',
   'tokens without a span':
     'SELECT FROM tokens k LEFT JOIN spans s USING (ordinal, sequence_id) WHERE s.ordinal IS NULL',
+  'counts that are not those of the records': `
+    SELECT FROM (SELECT name, sum(total) AS total FROM counts GROUP BY name) kept
+    FULL JOIN (
+      SELECT 'rollouts:' || status AS name, count(*) AS total FROM rollouts GROUP BY status
+      UNION ALL SELECT 'attempts:' || status, count(*) FROM attempts GROUP BY status
+      UNION ALL SELECT 'spans', count(*) FROM spans
+      UNION ALL SELECT 'tokens', coalesce(sum(token_count), 0) FROM rollouts
+    ) counted USING (name) WHERE coalesce(kept.total, 0) <> coalesce(counted.total, 0)`,
   'rollouts or events beyond the last position': `SELECT FROM positions p WHERE p.event < (SELECT max(cursor) FROM events)
     OR p.rollout < (SELECT max(ordinal) FROM rollouts)`,
 };

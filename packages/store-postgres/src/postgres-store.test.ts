@@ -159,6 +159,15 @@ describe('opening', () => {
   });
 });
 
+it('finds counts that are not those of the records', async () => {
+  const store = await open();
+  await store.enqueue([{ input: 1 }, { input: 2 }]);
+  await store.claim({ workerId: 'w' });
+  expect(await store.checkIntegrity()).toEqual([]);
+  await runSql(server.url, `INSERT INTO "${schema}".counts VALUES ('attempts:preparing', 1), ('tokens', 5)`);
+  expect(await store.checkIntegrity()).toEqual(['2 counts that are not those of the records']);
+});
+
 describe('a connection that breaks', () => {
   it('goes on with reads, writes and waits', async () => {
     const store = await open({ connection: namedConnection() });

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Awaitable, RecordDatabase, RecordReader, RecordWriter } from '@agent-lightning/store';
 import { GroupCommit } from './group-commit.ts';
+import { findWrongCounts } from './integrity.ts';
 import { migrate, pragma } from './schema.ts';
 import { connect } from './sqlite-driver.ts';
 import { isBusy, isReadOnly, toStoreError } from './sqlite-errors.ts';
@@ -97,15 +98,16 @@ export class SqliteDatabase implements RecordDatabase {
     return () => clearInterval(timer);
   }
 
-  /** Returns the problems that SQLite's own check of the whole file finds; none for a sound file. */
+  /** Returns the problems that SQLite's own check of the whole file finds, and counts that are not those of the records; none for a sound file. */
   async checkIntegrity(): Promise<readonly string[]> {
-    return this.read(() =>
-      this.#reading
+    return this.read(() => {
+      const damages = this.#reading
         .prepare('PRAGMA integrity_check')
         .all()
         .map((row) => String(row['integrity_check']))
-        .filter((line) => line !== 'ok'),
-    );
+        .filter((line) => line !== 'ok');
+      return damages.length > 0 ? damages : findWrongCounts(this.#reading);
+    });
   }
 
   async close(): Promise<void> {

@@ -129,6 +129,21 @@ describe('a file that is not a sound store of this version', () => {
     expect(problems).not.toEqual([]);
   });
 
+  it('finds counts that are not those of the records', async () => {
+    const path = await makeFile();
+    const store = await open();
+    expect(await store.checkIntegrity()).toEqual([]);
+    const database = new DatabaseSync(path);
+    database.exec(
+      `UPDATE counters SET value = 3 WHERE name = 'rollouts:queuing'; UPDATE counters SET value = 7 WHERE name = 'tokens'`,
+    );
+    database.close();
+    expect(await store.checkIntegrity()).toEqual([
+      'the count of rollouts:queuing says 3, and there are 1',
+      'the count of tokens says 7, and there are 0',
+    ]);
+  });
+
   it('takes an empty file for a new store', async () => {
     writeFileSync(join(folder, 'store.db'), '');
     expect((await (await open()).enqueue([{ input: 1 }]))[0]?.status).toBe('queuing');

@@ -38,7 +38,7 @@ export class SqliteStore extends CheckedStore {
     this.#operations = operations;
   }
 
-  /** Reads the whole file and returns the problems that SQLite finds; none for a sound file. @throws StoreError `store-corrupt` when it cannot be read at all */
+  /** Reads the whole file and returns the problems that SQLite finds, and counts that are not those of the records; none for a sound file. @throws StoreError `store-corrupt` when it cannot be read at all */
   checkIntegrity(): Promise<readonly string[]> {
     return this.#operations.call('checkIntegrity', []);
   }
