@@ -64,7 +64,7 @@ export { storeClosed } from './store-errors.ts';
 
 // a store at a server, and how operations are written on the way there
 export { connectStore, type RemoteStore, type RemoteStoreOptions } from './remote/connect-store.ts';
-export { decodeArguments, encodeReply, type NamedArguments } from './remote/wire.ts';
+export { decodeArguments, encodeReply } from './remote/wire.ts';
 
 // ids of traces and spans
 export { isSpanId, isTraceId } from './trace-ids.ts';

@@ -4,8 +4,6 @@ import { openSqliteStore } from '@agent-lightning/store-sqlite';
 
 const store = await openSqliteStore({ path: process.argv[2]!, durability: 'normal' });
 const server = await startServer({ store, port: 0 });
-process.on('message', () =>
-  process.send!({ rssBytes: process.memoryUsage.rss(), cpuSeconds: process.cpuUsage().user / 1e6 }),
-);
+process.on('message', () => process.send!({ rssBytes: process.memoryUsage.rss() }));
 process.on('disconnect', () => process.exit(0));
 process.send!({ url: server.url, key: server.adminKey });

@@ -2,6 +2,7 @@
 // npm run bench:store-scale [-- --rollouts 10000,100000,1000000 --calls 300 --folder DIR --store sqlite|postgres --json]
 // With --json the last line is one object: the times by size, and `growth`: for each operation its median in the largest store
 // against that in the smallest, beside `logGrowth`, what log n would give.
+// Exits with 1 where an operation of the hot path, which is every one but `page`, grows more than twice as much as log n.
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { openPostgresStore } from '@agent-lightning/store-postgres';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { startPostgres } from '@agent-lightning/testing';
 import { copyInPostgres, copyInSqlite } from './copy-rollouts.ts';
+import { compareSizes, type MeasuredSize } from './growth.ts';
 import { finishRollouts, measureOperations, type Latency } from './operations.ts';
 
 const { values } = parseArgs({
@@ -29,23 +31,19 @@ if (!sizes.every((size) => size >= 1_000) || !(calls >= 1))
 if (values.store !== 'sqlite' && values.store !== 'postgres')
   throw new Error(`--store is sqlite or postgres, not ${values.store}`);
 
-const results: { readonly rollouts: number; readonly operations: Record<string, Latency> }[] = [];
+const results: MeasuredSize[] = [];
 for (const rollouts of sizes) {
   const result = values.store === 'sqlite' ? await measureSqlite(rollouts) : await measurePostgres(rollouts);
   results.push({ rollouts, operations: result.operations });
   console.log(JSON.stringify({ store: values.store, rollouts, ...result }));
 }
-if (values.json) {
-  const [smallest, largest] = [results[0], results.at(-1)] as [(typeof results)[0], (typeof results)[0]];
-  const growth = Object.fromEntries(
-    Object.entries(largest.operations).map(([name, { medianMs }]) => [
-      name,
-      Math.round((100 * medianMs) / (smallest.operations[name]?.medianMs ?? medianMs)) / 100,
-    ]),
-  );
-  const logGrowth = Math.round((100 * Math.log(largest.rollouts)) / Math.log(smallest.rollouts)) / 100;
+if (values.json || results.length > 1) {
+  const [smallest, largest] = [results[0], results.at(-1)] as [MeasuredSize, MeasuredSize];
+  const { growth, logGrowth, steep } = compareSizes(smallest, largest);
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)}`;
-  console.log(JSON.stringify({ store: values.store, machine, calls, results, growth, logGrowth }));
+  if (values.json) console.log(JSON.stringify({ store: values.store, machine, calls, results, growth, logGrowth }));
+  for (const name of steep) console.error(`${name} grows by ${growth[name]}, where log n grows by ${logGrowth}`);
+  if (steep.length > 0) process.exitCode = 1;
 }
 
 type Measured = {

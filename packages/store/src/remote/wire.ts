@@ -14,7 +14,7 @@ import { invalidField } from '../store-errors.ts';
 import { decodeSpan, encodeSpan } from './wire-tokens.ts';
 
 /** Arguments by the names of their parameters. */
-export type NamedArguments = Readonly<Record<string, unknown>>;
+type NamedArguments = Readonly<Record<string, unknown>>;
 
 const mostSpans = 100_000;
 
