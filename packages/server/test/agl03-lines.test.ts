@@ -1,4 +1,4 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { MemoryStore } from '@agent-lightning/store';
 import { KeyRing, startServer, type Server } from '../src/index.ts';
 
@@ -191,4 +191,36 @@ it('keeps no large heartbeat of a worker', async () => {
   const beat = (text: string): Record<string, unknown> => ({ heartbeat_stats: { text } });
   expect((await ask(server, 'workers/w', beat('x'.repeat(30_000)))).status).toBe(200);
   expect((await ask(server, 'workers/w', beat('x'.repeat(40_000)))).status).toBe(413);
+});
+
+it('reads no other spans of an attempt when one is posted', async () => {
+  const { server, store } = await open();
+  const id = await enqueue(server);
+  const { attempt } = await dequeue(server);
+  const query = vi.spyOn(store, 'querySpans');
+  for (const place of [1, 2, 3, 4]) await ask(server, 'spans', spanOf(id, attempt.attempt_id, place));
+  const repeated = await ask(server, 'spans', spanOf(id, attempt.attempt_id, 2));
+  expect(repeated).toEqual({ status: 201, body: null });
+  const read = await Promise.all(query.mock.results.map(({ value }) => value as ReturnType<typeof store.querySpans>));
+  // Whether it is there, and what was written.
+  const ofPosts = query.mock.calls.flatMap(([{ spanIds }], place) =>
+    spanIds === undefined ? [] : [read[place]!.length],
+  );
+  expect(ofPosts).toEqual([0, 1, 0, 1, 0, 1, 0, 1, 1]);
+  expect(read.flat().length).toBeLessThanOrEqual(6);
+});
+
+it('lists the spans of one attempt by reading those only', async () => {
+  const { server, store } = await open();
+  const started = (await ask(server, 'rollouts', { ...task, worker_id: null })).body;
+  const id = started.rollout_id;
+  const beside = (await ask(server, `rollouts/${id}/attempts`, {})).body;
+  for (const [place, { attempt }] of [started, beside].entries())
+    await ask(server, 'spans', spanOf(id, attempt.attempt_id, place + 1));
+  const query = vi.spyOn(store, 'querySpans');
+  const listed = await ask(server, 'spans/search', { rollout_id: id, attempt_id: beside.attempt.attempt_id });
+  expect(listed.body.total).toBe(1);
+  expect((await ask(server, 'spans/search', { rollout_id: id, attempt_id: 'absent' })).body.total).toBe(0);
+  expect((await ask(server, 'spans/search', { rollout_id: id })).body.total).toBe(2);
+  expect(await query.mock.results[0]!.value).toHaveLength(1);
 });
