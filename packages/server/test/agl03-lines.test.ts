@@ -1,4 +1,5 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
+import { StoreError } from '@agent-lightning/core';
 import { MemoryStore } from '@agent-lightning/store';
 import { KeyRing, startServer, type Server } from '../src/index.ts';
 
@@ -191,4 +192,89 @@ it('keeps no large heartbeat of a worker', async () => {
   const beat = (text: string): Record<string, unknown> => ({ heartbeat_stats: { text } });
   expect((await ask(server, 'workers/w', beat('x'.repeat(30_000)))).status).toBe(200);
   expect((await ask(server, 'workers/w', beat('x'.repeat(40_000)))).status).toBe(413);
+});
+
+it('reads no other spans of an attempt when one is posted', async () => {
+  const { server, store } = await open();
+  const id = await enqueue(server);
+  const { attempt } = await dequeue(server);
+  const query = vi.spyOn(store, 'querySpans');
+  for (const place of [1, 2, 3, 4]) await ask(server, 'spans', spanOf(id, attempt.attempt_id, place));
+  const repeated = await ask(server, 'spans', spanOf(id, attempt.attempt_id, 2));
+  expect(repeated).toEqual({ status: 201, body: null });
+  const read = await Promise.all(query.mock.results.map(({ value }) => value as ReturnType<typeof store.querySpans>));
+  // Whether it is there, and what was written.
+  const ofPosts = query.mock.calls.flatMap(([{ spanIds }], place) =>
+    spanIds === undefined ? [] : [read[place]!.length],
+  );
+  expect(ofPosts).toEqual([0, 1, 0, 1, 0, 1, 0, 1, 1]);
+  expect(read.flat().length).toBeLessThanOrEqual(6);
+});
+
+it('lists the spans of one attempt by reading those only', async () => {
+  const { server, store } = await open();
+  const started = (await ask(server, 'rollouts', { ...task, worker_id: null })).body;
+  const id = started.rollout_id;
+  const beside = (await ask(server, `rollouts/${id}/attempts`, {})).body;
+  for (const [place, { attempt }] of [started, beside].entries())
+    await ask(server, 'spans', spanOf(id, attempt.attempt_id, place + 1));
+  const query = vi.spyOn(store, 'querySpans');
+  const listed = await ask(server, 'spans/search', { rollout_id: id, attempt_id: beside.attempt.attempt_id });
+  expect(listed.body.total).toBe(1);
+  expect((await ask(server, 'spans/search', { rollout_id: id, attempt_id: 'absent' })).body.total).toBe(0);
+  expect((await ask(server, 'spans/search', { rollout_id: id })).body.total).toBe(2);
+  expect(await query.mock.results[0]!.value).toHaveLength(1);
+});
+
+/** Dequeues a rollout's attempt and fails it for good. */
+async function failOnce(server: Server, id: string): Promise<void> {
+  expect((await dequeue(server)).rollout_id).toBe(id);
+  expect((await ask(server, `rollouts/${id}/attempts/latest`, { status: 'failed' })).status).toBe(200);
+}
+
+it('queues again what another server on the same store queued again before', async () => {
+  const { server, store } = await open();
+  const { server: other } = await open(store);
+  const id = await enqueue(server);
+  await failOnce(server, id);
+  expect((await ask(other, `rollouts/${id}`)).body.status).toBe('failed');
+  await ask(server, `rollouts/${id}`, { status: 'requeuing' });
+  await failOnce(server, id);
+  expect((await ask(other, `rollouts/${id}`, { status: 'requeuing' })).body.status).toBe('requeuing');
+  await failOnce(server, id);
+  expect((await store.getRollout(`${id}:again-3`))?.status).toBe('failed');
+});
+
+it('takes the next place when another server takes one at the same moment', async () => {
+  const { server, store } = await open();
+  const id = await enqueue(server);
+  await failOnce(server, id);
+  const write = store.enqueue.bind(store);
+  vi.spyOn(store, 'enqueue').mockImplementationOnce(async ([request]) => {
+    await write([{ ...request!, queue: 'of another', metadata: {} }]);
+    return write([request!]);
+  });
+  expect((await ask(server, `rollouts/${id}`, { status: 'requeuing' })).body.status).toBe('requeuing');
+  expect((await store.getRollout(`${id}:again-3`))?.status).toBe('queuing');
+});
+
+it('leaves no hole in a line when the store refuses its next rollout', async () => {
+  const { server, store } = await open();
+  const id = await enqueue(server);
+  await failOnce(server, id);
+  vi.spyOn(store, 'enqueue').mockRejectedValueOnce(new StoreError('away', { code: 'store-unavailable' }));
+  expect((await ask(server, `rollouts/${id}`, { status: 'requeuing' })).status).toBe(503);
+  await ask(server, `rollouts/${id}`, { status: 'requeuing' });
+  const { server: later } = await open(store);
+  expect((await ask(later, `rollouts/${id}`)).body.status).toBe('requeuing');
+  expect((await store.getRollout(`${id}:again-2`))?.status).toBe('queuing');
+});
+
+it('carries out steps of one line one after another', async () => {
+  const { server, store } = await open();
+  const id = await enqueue(server);
+  await failOnce(server, id);
+  const requeue = (): ReturnType<typeof ask> => ask(server, `rollouts/${id}`, { status: 'requeuing' });
+  for (const { body } of await Promise.all([requeue(), requeue(), requeue()])) expect(body.status).toBe('requeuing');
+  expect((await store.queryRollouts({})).items).toHaveLength(2);
 });

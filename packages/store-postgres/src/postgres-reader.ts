@@ -114,7 +114,14 @@ export class PostgresReader implements RecordReader {
     return new Map(rows.map((row) => [row['span_id'] as string, decodeSpanRecord(row)]));
   }
 
-  async querySpans({ rolloutIds, attemptId, kinds, name, includeTokens }: SpanQuery): Promise<readonly Span[]> {
+  async querySpans({
+    rolloutIds,
+    attemptId,
+    kinds,
+    name,
+    spanIds,
+    includeTokens,
+  }: SpanQuery): Promise<readonly Span[]> {
     const [column, join] =
       includeTokens === true
         ? [', k.packed', 'LEFT JOIN tokens k ON k.ordinal = s.ordinal AND k.sequence_id = s.sequence_id']
@@ -126,8 +133,9 @@ export class PostgresReader implements RecordReader {
        JOIN attempts a ON a.ordinal = s.ordinal AND a.attempt_number = s.attempt_number ${join}
        WHERE ($2::text IS NULL OR ($2 = 'latest' AND a.attempt_number = r.attempt_count) OR a.attempt_id = $2)
          AND ($3::text[] IS NULL OR s.kind = ANY($3)) AND ($4::text IS NULL OR s.name = $4)
+         ${spanIds === undefined ? '' : 'AND s.span_id = ANY($5)'}
        ORDER BY asked.place, s.sequence_id`,
-      [rolloutIds, attemptId ?? null, kinds ?? null, name ?? null],
+      [rolloutIds, attemptId ?? null, kinds ?? null, name ?? null, ...(spanIds === undefined ? [] : [spanIds])],
     );
     return rows.map((row) => decodeSpan(row, row['rollout_id'] as string));
   }

@@ -132,13 +132,18 @@ export class SqliteReader implements RecordReader {
     return query.rolloutIds.flatMap((rolloutId) => this.#spansOf(rolloutId, query));
   }
 
-  #spansOf(rolloutId: string, { attemptId, kinds, name, includeTokens }: SpanQuery): Span[] {
+  #spansOf(rolloutId: string, { attemptId, kinds, name, spanIds, includeTokens }: SpanQuery): Span[] {
     const [columns, join] =
       includeTokens === true ? [', t.packed', 'LEFT JOIN tokens t ON t.span_key = s.span_key'] : ['', ''];
+    // Each of both has an index: a rollout's spans in their order, and its spans by their ids.
+    const place =
+      spanIds === undefined
+        ? `s.span_key > r.ordinal * ${spanKeyStep} AND s.span_key < (r.ordinal + 1) * ${spanKeyStep}`
+        : 's.span_key >> 22 = r.ordinal AND s.span_id IN (SELECT value FROM json_each(?5))';
     return this.statements
       .all(
         `SELECT s.span_key & ${spanKeyStep - 1} AS sequence_id, s.span_id, s.kind, s.name, s.body, a.attempt_id ${columns}
-       FROM rollouts r JOIN spans s ON s.span_key > r.ordinal * ${spanKeyStep} AND s.span_key < (r.ordinal + 1) * ${spanKeyStep}
+       FROM rollouts r JOIN spans s ON ${place}
        JOIN attempts a ON a.ordinal = r.ordinal AND a.attempt_number = s.attempt_number ${join}
        WHERE r.rollout_id = ?1
          AND (?2 IS NULL OR (?2 = 'latest' AND a.attempt_number = r.attempt_count) OR a.attempt_id = ?2)
@@ -149,6 +154,7 @@ export class SqliteReader implements RecordReader {
         attemptId ?? null,
         toJson(kinds) ?? null,
         name ?? null,
+        ...(spanIds === undefined ? [] : [JSON.stringify(spanIds)]),
       )
       .map((row) => decodeSpan(row, rolloutId));
   }

@@ -90,7 +90,8 @@ export class MemoryRecords implements RecordWriter {
           (span) =>
             (attemptId === undefined || span.attemptId === attemptId) &&
             (query.kinds === undefined || query.kinds.includes(span.kind)) &&
-            (query.name === undefined || span.name === query.name),
+            (query.name === undefined || span.name === query.name) &&
+            (query.spanIds === undefined || query.spanIds.includes(span.spanId)),
         )
         .map((span) => (query.includeTokens === true ? span : withoutTokens(span)));
     });

@@ -203,11 +203,17 @@ function checkTokenIds(at: string, ids: Int32Array): void {
   throw invalidField(`${at}[${index}]`, 'must be a token id, at least 0', ids[index]);
 }
 
+function checkSpanIds(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) throw invalidField('query.spanIds', 'must be a list of span ids', value);
+  return value.map((id, index) => checkSpanId(`query.spanIds[${index}]`, id));
+}
+
 const queryFields: Readonly<Record<keyof SpanQuery, true>> = {
   rolloutIds: true,
   attemptId: true,
   kinds: true,
   name: true,
+  spanIds: true,
   under: true,
   includeTokens: true,
 };
@@ -219,6 +225,7 @@ export function resolveSpanQuery(query: SpanQuery): SpanQuery {
     ...(query.attemptId === undefined ? {} : { attemptId: checkId('query.attemptId', query.attemptId) }),
     ...(query.kinds === undefined ? {} : { kinds: checkListOf('query.kinds', query.kinds, kinds) }),
     ...(query.name === undefined ? {} : { name: checkText('query.name', query.name, storeLimits.nameCharacters) }),
+    ...(query.spanIds === undefined ? {} : { spanIds: checkSpanIds(query.spanIds) }),
     ...(query.under === undefined ? {} : { under: checkSpanId('query.under', query.under) }),
     includeTokens: query.includeTokens === true,
   };

@@ -176,11 +176,14 @@ export class AglQueries {
     const attempts = await view.lines.readAttempts(line);
     const wanted = attemptId === 'latest' ? attempts.at(-1)?.attempt.attemptId : attemptId;
     if (wanted === undefined) return [];
+    const owner = attempts.find(({ attempt }) => attempt.attemptId === wanted)?.rollout;
+    if (wanted !== null && owner === undefined) return [];
     const spans = await store.querySpans({
-      rolloutIds: line.rollouts.map((rollout) => rollout.rolloutId),
+      rolloutIds: (owner === undefined ? line.rollouts : [owner]).map((rollout) => rollout.rolloutId),
+      ...(wanted === null ? {} : { attemptId: wanted }),
       includeTokens: true,
     });
-    return spans.filter((span) => wanted === null || span.attemptId === wanted).map(toAglSpan);
+    return spans.map(toAglSpan);
   }
 
   async #linesOf(ids: readonly string[]): Promise<readonly RolloutLine[]> {

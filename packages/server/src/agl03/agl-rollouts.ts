@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { type Claim, type Lease, type LightningStore, type Rollout } from '@agent-lightning/core';
 import { isFinalAttemptStatus, isFinalRolloutStatus } from '@agent-lightning/store';
 import { RequestError } from '../http/request-error.ts';
+import { KeyedTurns } from '../keyed-turns.ts';
 import type { KnownWorkers } from './known-workers.ts';
 import type { RolloutNote } from './notes.ts';
 import { failedCode, finalCode, readMeta, toRequest } from './rollout-meta.ts';
@@ -49,6 +50,8 @@ export class AglRollouts {
   readonly #view: RolloutView;
   readonly #workers: KnownWorkers;
   readonly #queue: string;
+  /** Lets one step of a line follow the other: each starts from what it read. */
+  readonly #turns: KeyedTurns = new KeyedTurns();
 
   constructor({ store, view, workers, queue }: AglRolloutsOptions) {
     this.#store = store;
@@ -88,23 +91,31 @@ export class AglRollouts {
   }
 
   /** Starts one more attempt, whatever became of those before. */
-  async startAttempt(rolloutId: string, workerId: string | null): Promise<Attempted> {
-    const line = await this.readLine(rolloutId);
-    checkOurs(line, 'cannot be started anew by a client of Agent Lightning 0.3');
-    const claim = await this.#claimNext(line, toWorkerId(workerId), {});
-    return this.#toAttempted(claim, workerId, false);
+  startAttempt(rolloutId: string, workerId: string | null): Promise<Attempted> {
+    return this.#turns.run(rolloutId, async () => {
+      const line = await this.readLine(rolloutId);
+      checkOurs(line, 'cannot be started anew by a client of Agent Lightning 0.3');
+      const claim = await this.#claimNext(line, toWorkerId(workerId), {});
+      return this.#toAttempted(claim, workerId, false);
+    });
   }
 
   /** Changes a rollout's fields and status. */
-  async update(rolloutId: string, { status, ...note }: RolloutChange): Promise<AglRollout> {
-    let line = await this.readLine(rolloutId);
-    if (Object.keys(note).length > 0) line = await this.#changeFields(line, note, status);
-    if (status !== undefined) await this.#setStatus(line, status);
-    return this.#view.toRollout(await this.readLine(rolloutId));
+  update(rolloutId: string, { status, ...note }: RolloutChange): Promise<AglRollout> {
+    return this.#turns.run(rolloutId, async () => {
+      let line = await this.readLine(rolloutId);
+      if (Object.keys(note).length > 0) line = await this.#changeFields(line, note, status);
+      if (status !== undefined) await this.#setStatus(line, status);
+      return this.#view.toRollout(await this.readLine(rolloutId));
+    });
   }
 
   /** Changes an attempt; its status changes its rollout's when it is the newest. @param attemptId an id, or `latest` */
-  async updateAttempt(rolloutId: string, attemptId: string, change: AttemptChange): Promise<AglAttempt> {
+  updateAttempt(rolloutId: string, attemptId: string, change: AttemptChange): Promise<AglAttempt> {
+    return this.#turns.run(rolloutId, () => this.#updateAttempt(rolloutId, attemptId, change));
+  }
+
+  async #updateAttempt(rolloutId: string, attemptId: string, change: AttemptChange): Promise<AglAttempt> {
     const line = await this.readLine(rolloutId);
     const found = await this.#findAttempt(line, attemptId);
     const { status, ...note } = change;
@@ -123,9 +134,12 @@ export class AglRollouts {
   async noteWritten(rolloutId: string, attemptId: string): Promise<void> {
     if (this.#view.attemptNotes.get(attemptId).status === undefined) return;
     this.#view.attemptNotes.remove(attemptId, 'status');
-    const line = await this.readLine(lineIdOf(rolloutId));
-    const { last } = line;
-    if (last.rolloutId !== rolloutId && last.status === 'queuing') await this.#store.cancel(last.rolloutId, takenBack);
+    const lineId = lineIdOf(rolloutId);
+    await this.#turns.run(lineId, async () => {
+      const { last } = await this.readLine(lineId);
+      if (last.rolloutId !== rolloutId && last.status === 'queuing')
+        await this.#store.cancel(last.rolloutId, takenBack);
+    });
   }
 
   /** @throws {RequestError} 404 */
@@ -179,19 +193,24 @@ export class AglRollouts {
   async #enqueueNext(line: RolloutLine, queue: string, given: RolloutNote, asked?: 'requeuing'): Promise<Rollout> {
     const { last } = line;
     const shown = { ...this.#view.toRollout(line), ...given };
-    const rolloutId = await this.#view.lines.nextId(line.rolloutId);
     const task: AglTask = { ...shown, metadata: shown.metadata };
-    const request = await this.#toRequest(task, {
-      rolloutId,
+    const placing = {
       queue,
       startTime: shown.start_time,
       noMetadata: shown.metadata === null,
+      step: randomUUID(),
       ...(asked === undefined ? {} : { asked }),
-    });
+    };
     const isWaiting = last.status === 'queuing' || last.status === 'requeuing';
-    const [rollout] = await this.#store.enqueue([{ ...request, priority: last.priority }]);
+    let rollout: Rollout | undefined;
+    // The store answers with the rollout that it has when another server took the id: then the one after it is next.
+    while (rollout === undefined || readMeta(rollout)?.step !== placing.step) {
+      const rolloutId = await this.#view.lines.nextId(line.rolloutId);
+      const request = await this.#toRequest(task, { ...placing, rolloutId });
+      [rollout] = await this.#store.enqueue([{ ...request, priority: last.priority }]);
+    }
     if (isWaiting) await this.#store.cancel(last.rolloutId, replacedReason);
-    return rollout as Rollout;
+    return rollout;
   }
 
   async #claimNext(line: RolloutLine, workerId: string, given: RolloutNote): Promise<Claim> {

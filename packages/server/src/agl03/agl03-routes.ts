@@ -254,17 +254,14 @@ class Agl03 {
         code: 'not-found',
       });
     const home = await view.lines.home({ rolloutId, attemptId });
-    const spanId = toSpanId(posted.spanId);
-    const query = { rolloutIds: [home.rolloutId], attemptId };
-    const isKnown = (await store.querySpans(query)).some((span) => span.spanId === spanId);
-    if (isKnown) return exchange.json(null, 201);
+    // Clients send one span a request: what that costs must not grow with the attempt.
+    const query = { rolloutIds: [home.rolloutId], attemptId, spanIds: [toSpanId(posted.spanId)] };
+    if ((await store.querySpans(query)).length > 0) return exchange.json(null, 201);
     await numbers.note(rolloutId, sequenceId);
     const draft = draftSpan(exported, { nowMs: this.#now(), parts });
     const [outcome] = await intake.write({ rolloutId, attemptId }, [draft], exchange.caller);
     throwProblem(outcome as SpanOutcome, rolloutId, attemptId);
-    const [written] = (await store.querySpans({ ...query, includeTokens: true })).filter(
-      (span) => span.spanId === spanId,
-    );
+    const [written] = await store.querySpans({ ...query, includeTokens: true });
     return exchange.json(written === undefined ? null : toAglSpan(written), 201);
   }
 

@@ -43,7 +43,7 @@ function memberId(rolloutId: string, place: number): string {
 /** Finds the rollouts of a line in the store. */
 export class RolloutLines {
   readonly #store: LightningStore;
-  /** How many rollouts a line has, of those that were asked for lately. */
+  /** How many rollouts a line has at least, of those that were asked for lately: another server on the same store may add some. */
   readonly #lengths: Map<string, number> = new Map();
 
   constructor(store: LightningStore) {
@@ -85,11 +85,9 @@ export class RolloutLines {
     return found.map((each, index) => ({ ...each, sequenceId: index + 1 }));
   }
 
-  /** Returns the id for the next rollout of a line. */
+  /** Returns the id for the next rollout of a line, which another server may take before it is enqueued. */
   async nextId(rolloutId: string): Promise<string> {
-    const length = (await this.#length(rolloutId)) + 1;
-    this.#remember(rolloutId, length);
-    return memberId(rolloutId, length);
+    return memberId(rolloutId, (await this.#length(rolloutId)) + 1);
   }
 
   /** Returns the attempt's ids as our store has them; the same ids when the store has no such attempt. */
@@ -104,13 +102,10 @@ export class RolloutLines {
   }
 
   async #length(rolloutId: string): Promise<number> {
-    const known = this.#lengths.get(rolloutId);
-    if (known !== undefined) return known;
-    let length = 1;
+    let length = this.#lengths.get(rolloutId) ?? 1;
     while ((await this.#store.getRollout(memberId(rolloutId, length + 1))) !== undefined) length++;
-    // A step of another server on the same store may have made more meanwhile.
-    this.#remember(rolloutId, Math.max(length, this.#lengths.get(rolloutId) ?? 1));
-    return this.#lengths.get(rolloutId) as number;
+    this.#remember(rolloutId, length);
+    return length;
   }
 
   #remember(rolloutId: string, length: number): void {

@@ -17,6 +17,8 @@ export interface RolloutMeta {
   readonly startTime?: number;
   /** The status that a client asked for, while the rollout waits in the queue. */
   readonly asked?: 'requeuing';
+  /** Tells the step that enqueued the rollout from the same step of another server; absent on the first. */
+  readonly step?: string;
 }
 
 export const defaultConfig: AglConfig = {
@@ -49,12 +51,13 @@ export interface Placing {
   readonly startTime?: number;
   readonly asked?: 'requeuing';
   readonly noMetadata?: boolean;
+  readonly step?: string;
 }
 
 /** Returns the request of ours for a task of 0.3. */
 export function toRequest(task: AglTask, placing: Placing): EnqueueRequest {
   const config = task.config ?? defaultConfig;
-  const { rolloutId, queue, hasResources, startTime, asked, noMetadata = false } = placing;
+  const { rolloutId, queue, hasResources, startTime, asked, step, noMetadata = false } = placing;
   const meta: RolloutMeta = {
     config,
     ...(task.mode === null ? { noMode: true } : {}),
@@ -62,6 +65,7 @@ export function toRequest(task: AglTask, placing: Placing): EnqueueRequest {
     ...(noMetadata ? { noMetadata } : {}),
     ...(startTime === undefined ? {} : { startTime }),
     ...(asked === undefined ? {} : { asked }),
+    ...(step === undefined ? {} : { step }),
   };
   const timeouts = {
     ...millisecondsOf('startToFinishMs', config.timeout_seconds),

@@ -4,7 +4,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { RequestError } from '../http/request-error.ts';
 import type { TrainedGateway } from '../gateway-routes.ts';
 import type { Agl10Rollouts } from './agl10-rollouts.ts';
-import { KeyedTurns } from './keyed-turns.ts';
+import { KeyedTurns } from '../keyed-turns.ts';
 import type { ServedModels } from './served-models.ts';
 
 interface OpenAttempt {

@@ -10,7 +10,7 @@ import {
   type State,
   type StatusPatch,
 } from './agl10-shapes.ts';
-import { KeyedTurns } from './keyed-turns.ts';
+import { KeyedTurns } from '../keyed-turns.ts';
 
 /** The member of a rollout's metadata that holds what our rollouts have no field for. */
 const metaName = 'agl10';

@@ -110,7 +110,11 @@ export class SpanIntake {
       return spans.map(() => ({ problem, kind: 'not-found' }));
     }
     const isNewest = attempt === attempts.at(-1);
-    const stored = await this.#store.querySpans({ rolloutIds: [ids.rolloutId], attemptId: ids.attemptId });
+    const stored = await this.#store.querySpans({
+      rolloutIds: [ids.rolloutId],
+      attemptId: ids.attemptId,
+      spanIds: spans.map(({ spanId }) => spanId),
+    });
     const known = new Map(stored.map(({ spanId, sequenceId }) => [spanId, sequenceId]));
     const outcomes: SpanOutcome[] = [];
     for (const span of spans) {

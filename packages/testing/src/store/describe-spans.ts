@@ -94,7 +94,7 @@ export function describeSpans(open: OpenStore): void {
       expect(full?.tokens).toEqual(long);
     });
 
-    testStore('queries by rollout, attempt, kind and name, in the order asked for', open, async ({ store }) => {
+    testStore('queries by rollout, attempt, kind, name and id, in the order asked for', open, async ({ store }) => {
       const first = await start(store, 'a', { maxAttempts: 2 });
       await store.appendSpans(first.lease, [sampleSpan(1), rewardSpan(2, 1)]);
       await store.fail(first.lease, { code: 'x', message: 'y' });
@@ -112,6 +112,9 @@ export function describeSpans(open: OpenStore): void {
       expect(await ids({ kinds: ['reward'] })).toEqual([2]);
       expect(await ids({ kinds: [] })).toEqual([]);
       expect(await ids({ name: 'step 3' })).toEqual([3]);
+      expect(await ids({ spanIds: [spanId(3), spanId(1), spanId(4), spanId(9), spanId(3)] })).toEqual([4, 1, 3]);
+      expect(await ids({ spanIds: [spanId(3), spanId(1)], attemptId: 'latest', name: 'step 3' })).toEqual([3]);
+      expect(await ids({ spanIds: [], includeTokens: true })).toEqual([]);
       expect(await ids({ rolloutIds: [] })).toEqual([]);
     });
 
