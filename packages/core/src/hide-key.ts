@@ -1,13 +1,23 @@
-/** A shorter key, such as `EMPTY` or `none`, is no secret, and may be a word of an answer. */
-const shortestKey = 8;
+/** Names what is given where a server asks for no key, in small letters: no secrets, but words that an answer may have. */
+const placeholders: ReadonlySet<string> = new Set([
+  'none',
+  'null',
+  'empty',
+  'unused',
+  'dummy',
+  'fake',
+  'placeholder',
+  'not-needed',
+  'no-key',
+]);
 
 /**
  * Returns a text that a server wrote without the key that it was given: some repeat a key that they reject. The key is found as it is, as an address
- * has it, and as JSON may have it. Hide it before a text is cut, or a part of it could stay. A key of fewer than 8 characters
- * is no secret, and stays.
+ * has it, and as JSON may have it. Hide it before a text is cut, or a part of it could stay. A placeholder such as
+ * `none`, `EMPTY` or `dummy` is no secret, and stays; any other key is hidden, however short.
  */
 export function hideKey(text: string, apiKey: string | undefined): string {
-  if (apiKey === undefined || apiKey.length < shortestKey) return text;
+  if (apiKey === undefined || apiKey === '' || placeholders.has(apiKey.toLowerCase())) return text;
   return text.replaceAll(writtenForms(apiKey), '[key]');
 }
 

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { TraceRecorder, type promptKit } from '@agent-lightning/tracing';
 import { check, type Claim, type RolloutMode } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
-import type { KeptItems } from '../dialects/dialect.ts';
+import { KeptItems } from '../dialects/kept-items.ts';
 import type { ModelNames } from '../policies/answered-names.ts';
 import { hashKey } from './attempt-key.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
@@ -40,7 +40,7 @@ export class AttemptSession {
   /** Undefined where calls keep their texts. */
   readonly prompts: AttemptPrompts | undefined;
   /** Items of the attempt's earlier replies, for dialects whose requests may refer to them. */
-  readonly kept: KeptItems = new Map();
+  readonly kept: KeptItems = new KeptItems();
   /** Further names by which the attempt's agents ask for their model, besides those of the gateway. */
   answersTo: ModelNames = [];
   readonly #window: WriteWindow;

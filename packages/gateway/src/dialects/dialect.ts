@@ -1,12 +1,10 @@
 import type { ModelRequest } from '../request/model-request.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import type { ReplyError } from '../http/reply-error.ts';
+import type { KeptItems } from './kept-items.ts';
 
 /** The dialects that agents speak. */
 export type DialectName = 'chat' | 'completions' | 'responses' | 'messages';
-
-/** Items of earlier replies by their id, oldest first. */
-export type KeptItems = Map<string, JsonObject>;
 
 /** A form of model calls over HTTP. */
 export interface Dialect {

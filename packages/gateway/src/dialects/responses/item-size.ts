@@ -1,8 +1,5 @@
 import type { JsonObject } from '../../http/read-body.ts';
 
-/** The most characters that the references of one request may stand for, and that an attempt's items are kept of: a body's default limit. */
-export const mostItemCharacters: number = 20 * 1_048_576;
-
 const sizes = new WeakMap<JsonObject, number>();
 
 /** Returns the characters of an item as JSON; each item is measured once, however often it is referred to. */

@@ -2,9 +2,9 @@ import type { ChatMessage, JsonValue } from '@agent-lightning/core';
 import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField, ReplyError } from '../../http/reply-error.ts';
 import { ChatTurns, contentOf, type ChatPart } from '../chat/chat-turns.ts';
-import type { KeptItems } from '../dialect.ts';
+import { mostItemCharacters, type KeptItems } from '../kept-items.ts';
 import { readCarriedReasoning } from './carried-reasoning.ts';
-import { itemSize, mostItemCharacters } from './item-size.ts';
+import { itemSize } from './item-size.ts';
 import { present } from '../../request/request-fields.ts';
 import { earlierItems } from './kept-responses.ts';
 import { listAt, objectAt, rejectUnknown, textAt, untranslatable } from '../untranslatable.ts';
@@ -103,9 +103,8 @@ function addItem(turns: ChatTurns, item: JsonObject, path: string): void {
 
 /** Returns the item of an earlier reply that a reference names. */
 function findItem(reference: JsonObject, kept: KeptItems, path: string): JsonObject {
-  const found = kept.get(textAt(reference, 'id', path));
-  if (found === undefined || found['type'] === 'response')
-    throw invalidField(`${path}.id`, 'is no item that this attempt got; send the item itself');
+  const found = kept.outputs.get(textAt(reference, 'id', path));
+  if (found === undefined) throw invalidField(`${path}.id`, 'is no item that this attempt got; send the item itself');
   return found;
 }
 
@@ -131,16 +130,23 @@ function ownItems(body: JsonObject, kept: KeptItems): readonly JsonObject[] {
   return typeof input === 'string' ? [{ role: 'user', content: input }] : resolveItems(listAt(input, 'input'), kept);
 }
 
-/** Returns the items of a request's conversation: those up to the response that it names, and its own. @throws {ReplyError} `request-invalid` */
-export function conversationOf(body: JsonObject, kept: KeptItems): readonly JsonObject[] {
-  return [...earlierItems(present(body, 'previous_response_id'), kept), ...ownItems(body, kept)];
+/** The items of a request's conversation. */
+export interface Conversation {
+  /** Those up to the response that the request names. */
+  readonly earlier: readonly JsonObject[];
+  /** Those of the request, of which references are resolved. */
+  readonly own: readonly JsonObject[];
 }
 
-/** Maps the conversation of a Responses request onto chat messages. @throws {ReplyError} `request-invalid`, naming the item */
-export function mapInput(body: JsonObject, kept: KeptItems): readonly ChatMessage[] {
+/** Finds the items of a request's conversation. @throws {ReplyError} `request-invalid` */
+export function resolveConversation(body: JsonObject, kept: KeptItems): Conversation {
+  return { earlier: earlierItems(present(body, 'previous_response_id'), kept), own: ownItems(body, kept) };
+}
+
+/** Maps the items of a Responses request onto chat messages. @throws {ReplyError} `request-invalid`, naming the item */
+export function mapItems({ earlier, own }: Conversation): readonly ChatMessage[] {
   const turns = new ChatTurns();
-  for (const item of earlierItems(present(body, 'previous_response_id'), kept))
-    addItem(turns, item, 'previous_response_id');
-  for (const [index, item] of ownItems(body, kept).entries()) addItem(turns, item, `input[${index}]`);
+  for (const item of earlier) addItem(turns, item, 'previous_response_id');
+  for (const [index, item] of own.entries()) addItem(turns, item, `input[${index}]`);
   return turns.toMessages();
 }

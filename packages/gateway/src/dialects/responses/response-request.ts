@@ -3,9 +3,9 @@ import type { ModelRequest } from '../../request/model-request.ts';
 import { booleanField, integerField, present } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField } from '../../http/reply-error.ts';
-import type { KeptItems } from '../dialect.ts';
+import type { KeptItems } from '../kept-items.ts';
 import { listAt, objectAt, rejectUnknown, untranslatable } from '../untranslatable.ts';
-import { mapInput } from './response-input.ts';
+import { mapItems, resolveConversation, type Conversation } from './response-input.ts';
 import { mapToolChoice, mapTools } from './response-tools.ts';
 
 /** Fields that mean the same in both dialects, and those that servers take beside the standard ones. */
@@ -111,8 +111,14 @@ function rejectServices(body: JsonObject): void {
   booleanField(body, 'store');
 }
 
+/** A Responses request as one of chat completions, and the items of its conversation. */
+export interface MappedResponseRequest {
+  readonly request: ModelRequest;
+  readonly conversation: Conversation;
+}
+
 /** Maps a Responses request onto chat completions. @throws {ReplyError} `request-invalid`, naming the field */
-export function mapResponseRequest(body: JsonObject, kept: KeptItems): ModelRequest {
+export function mapResponseRequest(body: JsonObject, kept: KeptItems): MappedResponseRequest {
   rejectUnknown(body, known, '');
   rejectServices(body);
   const instructions = present(body, 'instructions');
@@ -122,13 +128,14 @@ export function mapResponseRequest(body: JsonObject, kept: KeptItems): ModelRequ
   const tools = mapTools(present(body, 'tools'));
   const choice = mapToolChoice(present(body, 'tool_choice'));
   const isStream = booleanField(body, 'stream');
-  return parseChatRequest({
+  const conversation = resolveConversation(body, kept);
+  const request = parseChatRequest({
     ...Object.fromEntries(
       shared.flatMap((field) => (present(body, field) === undefined ? [] : [[field, body[field]]])),
     ),
     messages: [
       ...(instructions === undefined ? [] : [{ role: 'system', content: instructions }]),
-      ...mapInput(body, kept),
+      ...mapItems(conversation),
     ],
     ...(limit === undefined ? {} : { max_tokens: limit }),
     ...(tools.length === 0 ? {} : { tools }),
@@ -138,4 +145,5 @@ export function mapResponseRequest(body: JsonObject, kept: KeptItems): ModelRequ
     ...mapInclude(body),
     ...(isStream ? { stream_options: { include_usage: true } } : {}),
   });
+  return { request, conversation };
 }
