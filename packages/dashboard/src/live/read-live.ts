@@ -6,9 +6,14 @@ import type { LiveGateway, LiveLease, LiveQueue, LiveState, LiveWorker } from '.
 const shownLeases = 100;
 const seenWaiting = 1_000;
 
-/** Reads what works on the rollouts of a store at this moment. */
-export async function readLive(store: LightningStore, gateway: LiveGateway, nowMs: number): Promise<LiveState> {
-  const [statistics, workers, waiting, active] = await Promise.all([
+/** Reads what works on the rollouts of a store at this moment. @param gateway what its gateway tells, which is waited for meanwhile */
+export async function readLive(
+  store: LightningStore,
+  gateway: LiveGateway | Promise<LiveGateway>,
+  nowMs: number,
+): Promise<LiveState> {
+  const [told, statistics, workers, waiting, active] = await Promise.all([
+    gateway,
     store.statistics(),
     store.queryWorkers(),
     store.queryRollouts({ statuses: ['queuing', 'requeuing'], limit: seenWaiting }),
@@ -27,7 +32,7 @@ export async function readLive(store: LightningStore, gateway: LiveGateway, nowM
       .toSorted((a, b) => b.active - a.active || a.seenMs - b.seenMs),
     leases: (await Promise.all(active.items.map((rollout) => readLease(store, rollout, nowMs)))).flat(),
     running: rollouts.running + rollouts.preparing,
-    gateway,
+    gateway: told,
   };
 }
 

@@ -2,26 +2,30 @@ import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { RunDetails } from '../../../src/api.ts';
 import type { LiveGateway, LiveLease, LiveQueue, LiveState, LiveWorker } from '../../../src/live/shapes.ts';
-import { changes, useResource } from '../fetch.ts';
+import { useResource } from '../fetch.ts';
 import { formatCount, formatSeconds } from '../format.ts';
 import { Figure } from '../parts/figure.tsx';
 import { Problem, Waiting } from '../parts/messages.tsx';
 import { Link, pageOf } from '../router.tsx';
 
-/** The time between two looks. */
+/** The time from a reply to the next look: a slow store is never asked again while it answers. */
 const lookMs = 2_000;
 
 /** Shows what works on a run now: the queue, the runners and what each of them runs, and the gateway. */
 export function LivePage({ details }: { readonly details: RunDetails }): JSX.Element {
   const [looks, setLooks] = useState(0);
+  const reply = useResource<LiveState>(pageOf(['api', 'runs', details.id, 'live']), looks);
+  const { data, error } = reply;
+  const hasReply = data !== undefined || error !== undefined;
   useEffect(() => {
-    const timer = setInterval(() => document.visibilityState === 'visible' && setLooks((count) => count + 1), lookMs);
+    if (!hasReply) return undefined;
+    const timer = setInterval(() => {
+      if (document.visibilityState !== 'visible') return;
+      clearInterval(timer);
+      setLooks((count) => count + 1);
+    }, lookMs);
     return () => clearInterval(timer);
-  }, []);
-  const { data, error } = useResource<LiveState>(
-    pageOf(['api', 'runs', details.id, 'live']),
-    looks + changes.rollouts.value,
-  );
+  }, [hasReply, hasReply && reply]); // each reply is an object of its own
   if (error !== undefined) return <Problem title="What works now cannot be shown" text={error} />;
   if (data === undefined) return <Waiting />;
   const { queue, workers, leases, running, gateway } = data;
