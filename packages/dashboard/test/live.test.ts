@@ -1,5 +1,7 @@
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { RunDirectory } from '@agent-lightning/run';
 import { MemoryStore } from '@agent-lightning/store';
 import { afterEach, expect, it, vi } from 'vitest';
@@ -51,7 +53,7 @@ it('tells the queue, the runners and the leases of a store', async () => {
   const [claim] = await store.claim({ workerId: 'w1', leaseMs: 30_000 });
   await store.heartbeat(claim!.lease);
   const soon = Date.now() + 5_000;
-  const live = await readLive(store, { isReached: false, reason: 'none' }, soon);
+  const live = await readLive({ store }, { isReached: false, reason: 'none' }, soon);
   expect(live).toMatchObject({
     running: 1,
     queue: {
@@ -73,6 +75,31 @@ it('tells the queue, the runners and the leases of a store', async () => {
     running: 1,
     gateway: { isReached: false, reason: expect.stringContaining('store alone') },
   });
+  await dashboard.close();
+  await store.close();
+});
+
+it('tells of a run nothing of another one in the same store', async () => {
+  const store = new MemoryStore({ watchdogIntervalMs: 0 });
+  for (const runId of ['other', 'run'])
+    await store.enqueue(['a', 'b', 'c'].map((name) => ({ rolloutId: `${runId}.${name}`, input: name, runId })));
+  for (const workerId of ['w1', 'w2', 'w3', 'w4']) await store.claim({ workerId }); // three of the other run, and one
+  const gateway = { isReached: false, reason: 'none' } as const;
+  const live = await readLive({ store, runId: 'run' }, gateway, Date.now());
+  expect(live.leases.map(({ rolloutId }) => rolloutId)).toEqual(['run.a']);
+  expect(live).toMatchObject({
+    running: 1,
+    queue: { waiting: 2, storeStatuses: { queuing: 2 }, kinds: [{ name: 'queue default · run run', count: 2 }] },
+  });
+  expect(live.workers).toHaveLength(4);
+
+  const folder = await createFolder();
+  await mkdir(join(folder, 'a'));
+  const record = { format: 1, runId: 'run', startedAt: '2026-11-29T10:00:00.000Z', config };
+  await writeFile(join(folder, 'a', 'run.json'), JSON.stringify(record));
+  const dashboard = await startDashboard({ source: folder, store });
+  const shown = (await (await fetch(`${dashboard.url}/api/runs/a/live`)).json()) as LiveState;
+  expect(shown).toMatchObject({ running: 1, leases: [{ rolloutId: 'run.a' }], queue: { waiting: 2 } });
   await dashboard.close();
   await store.close();
 });

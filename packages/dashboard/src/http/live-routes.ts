@@ -16,7 +16,7 @@ export function liveRoutes(shelf: RunShelf): readonly Route[] {
       const rollouts = await shelf.rollouts(run!);
       if (rollouts === undefined) return undefined;
       const gateway = findGateway(await shelf.files(run!)); // it may hang, so the store is read meanwhile
-      return await readLive(rollouts.store, gateway, Date.now());
+      return await readLive(rollouts, gateway, Date.now());
     }),
   ];
 }

@@ -28,22 +28,24 @@ export function LivePage({ details }: { readonly details: RunDetails }): JSX.Ele
   }, [hasReply, hasReply && reply]); // each reply is an object of its own
   if (error !== undefined) return <Problem title="What works now cannot be shown" text={error} />;
   if (data === undefined) return <Waiting />;
-  const { queue, workers, leases, running, gateway } = data;
+  const { queue, workers, leases, running, hasMoreRunning, gateway } = data;
   const rollouts = (status: string): string => pageOf(['runs', details.id, 'rollouts'], { status });
   return (
     <div class="live-page">
       <h1 class="reader">What works on {details.id} now</h1>
       <div class="figures">
         <Figure name="rollouts that wait" to={rollouts('queuing')}>
-          {formatCount(queue.waiting)}{' '}
+          {formatCount(queue.waiting)}
+          {queue.hasMoreWaiting === true ? ' or more' : ''}{' '}
           {queue.oldestMs === undefined ? undefined : (
             <small>the longest for {formatSeconds(queue.oldestMs / 1_000)}</small>
           )}
         </Figure>
         <Figure name="rollouts that run" to={rollouts('running')}>
           {formatCount(running)}
+          {hasMoreRunning === true ? ' or more' : ''}
         </Figure>
-        <Figure name="runners seen in the last minute">
+        <Figure name="runners of the store seen in the last minute">
           {formatCount(workers.filter(({ seenMs }) => seenMs < 60_000).length)}
         </Figure>
         <Figure name="model calls in flight">{gateway.isReached ? formatCount(gateway.inFlight) : '–'}</Figure>
@@ -118,7 +120,7 @@ function Leases({
 function Workers({ workers }: { readonly workers: readonly LiveWorker[] }): JSX.Element {
   return (
     <section class="card">
-      <h2>Runners</h2>
+      <h2>Runners of the store</h2>
       {workers.length === 0 ? (
         <p class="hint">No runner has claimed a rollout of this store yet.</p>
       ) : (
@@ -146,15 +148,16 @@ function Workers({ workers }: { readonly workers: readonly LiveWorker[] }): JSX.
 }
 
 function Queue({ queue }: { readonly queue: LiveQueue }): JSX.Element {
-  const { statuses, kinds, delayed } = queue;
+  const { storeStatuses, kinds, delayed } = queue;
   return (
     <section class="card">
       <h2>Queue</h2>
       <p class="hint">
-        {Object.entries(statuses)
+        {'In the store: '}
+        {Object.entries(storeStatuses)
           .filter(([, count]) => count > 0)
           .map(([status, count]) => `${formatCount(count)} ${status}`)
-          .join(' · ') || 'The store has no rollout.'}
+          .join(' · ') || 'no rollout'}
       </p>
       {delayed === 0 ? undefined : (
         <p class="hint">{formatCount(delayed)} wait for the moment at which they are tried again.</p>
