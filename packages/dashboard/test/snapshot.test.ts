@@ -171,6 +171,22 @@ describe('the held-out tasks that are compared', () => {
     ]);
   });
 
+  it('are found among more rollouts than a call takes arguments', () => {
+    const entries = Array.from({ length: 150_000 }, (_, index) => ({
+      id: `v${index}`,
+      mode: 'val' as const,
+      status: 'succeeded' as const,
+      step: index < 75_000 ? 9 : 0,
+      taskNumber: 0,
+      task: 'a task',
+      attempts: 1,
+      createdAtMs: 0,
+    }));
+    expect(chooseExamples(entries).heldOut).toMatchObject([
+      { steps: [0, 9], before: { id: 'v75000' }, after: { id: 'v0' } },
+    ]);
+  });
+
   it('are none where there was one validation', () => {
     expect(chooseExamples([])).toEqual({ failures: [], heldOut: [] });
   });

@@ -70,9 +70,9 @@ function compareHeldOut(entries: readonly RolloutEntry[]): ChosenExamples['heldO
       taskNumber !== undefined &&
       (status === 'succeeded' || status === 'failed'),
   );
-  const steps = ended.map(({ step }) => step!);
-  const [first, last] = [Math.min(...steps), Math.max(...steps)];
-  if (steps.length === 0 || first === last) return [];
+  const steps = [...new Set(ended.map(({ step }) => step!))].toSorted((a, b) => a - b);
+  const [first, last] = [steps[0], steps.at(-1)];
+  if (first === undefined || last === undefined || first === last) return [];
   const [before, after] = [newestByTask(ended, first), newestByTask(ended, last)];
   const both = [...before.keys()].filter((task) => after.has(task)).toSorted((a, b) => a - b);
   const change = (task: number): number => (after.get(task)!.reward ?? 0) - (before.get(task)!.reward ?? 0);

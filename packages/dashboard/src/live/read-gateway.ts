@@ -1,16 +1,16 @@
 import type { LiveGateway } from './shapes.ts';
 
-/** The time that a gateway may take to answer: it is in the same machine. */
-const patienceMs = 1_500;
-
 /** The names of the figures of a gateway begin so. */
 const prefix = 'agentlightning_gateway_';
 
 /** The numbers of one figure by their label; without labels the name is empty. */
 type Family = Readonly<Record<string, number>>;
 
-/** Asks a gateway on this machine for its figures; says why there are none. Others are not asked: nothing of a run leaves the machine. */
-export async function readGateway(given: unknown, ask: typeof fetch = fetch): Promise<LiveGateway> {
+/**
+ * Asks a gateway on this machine for its figures; says why there are none. Others are not asked: nothing of a run leaves the machine.
+ * @param signal ends the wait for all of its replies together
+ */
+export async function readGateway(given: unknown, signal: AbortSignal): Promise<LiveGateway> {
   if (typeof given !== 'string' || given === '')
     return { isReached: false, reason: 'The run has no gateway: no policy answers model calls.' };
   const url = URL.parse(given);
@@ -18,8 +18,7 @@ export async function readGateway(given: unknown, ask: typeof fetch = fetch): Pr
     return { isReached: false, reason: `The gateway of the run, ${given}, is on another machine, and is not asked.` };
   const base = given.replace(/\/+$/, '');
   try {
-    const get = async (path: string): Promise<Response> =>
-      await ask(base + path, { signal: AbortSignal.timeout(patienceMs), redirect: 'error' });
+    const get = async (path: string): Promise<Response> => await fetch(base + path, { signal, redirect: 'error' });
     const metrics = await get('/metrics');
     if (metrics.status === 401 || metrics.status === 403)
       return {

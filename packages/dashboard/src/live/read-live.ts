@@ -2,22 +2,31 @@ import type { LightningStore, Rollout } from '@agent-lightning/core';
 import { shortTask } from '../rollouts/rollout-entry.ts';
 import type { LiveGateway, LiveLease, LiveQueue, LiveState, LiveWorker } from './shapes.ts';
 
-/** The attempts that are listed, and the waiting rollouts that are looked at. */
+/** The attempts that are listed, and the rollouts that wait and that run that are looked at. */
 const shownLeases = 100;
 const seenWaiting = 1_000;
+const seenActive = 1_000;
 
-/** Reads what works on the rollouts of a store at this moment. */
-export async function readLive(store: LightningStore, gateway: LiveGateway, nowMs: number): Promise<LiveState> {
-  const [statistics, workers, waiting, active] = await Promise.all([
+/**
+ * Reads what works on a run at this moment, and the statistics and workers of its store.
+ * @param gateway what its gateway tells, which is waited for meanwhile
+ */
+export async function readLive(
+  { store, runId }: { readonly store: LightningStore; readonly runId?: string },
+  gateway: LiveGateway | Promise<LiveGateway>,
+  nowMs: number,
+): Promise<LiveState> {
+  const ofRun = runId === undefined ? {} : { runId };
+  const [told, statistics, workers, waiting, active] = await Promise.all([
+    gateway,
     store.statistics(),
     store.queryWorkers(),
-    store.queryRollouts({ statuses: ['queuing', 'requeuing'], limit: seenWaiting }),
-    store.queryRollouts({ statuses: ['preparing', 'running'], limit: shownLeases }),
+    store.queryRollouts({ ...ofRun, statuses: ['queuing', 'requeuing'], limit: seenWaiting }),
+    store.queryRollouts({ ...ofRun, statuses: ['preparing', 'running'], limit: seenActive }),
   ]);
-  const { rollouts } = statistics;
   return {
     at: new Date(nowMs).toISOString(),
-    queue: describeQueue(waiting.items, rollouts, nowMs),
+    queue: describeQueue(waiting, statistics.rollouts, nowMs),
     workers: workers
       .map(({ workerId, lastSeenAtMs, activeAttempts }): LiveWorker => ({
         id: workerId,
@@ -25,15 +34,18 @@ export async function readLive(store: LightningStore, gateway: LiveGateway, nowM
         active: activeAttempts,
       }))
       .toSorted((a, b) => b.active - a.active || a.seenMs - b.seenMs),
-    leases: (await Promise.all(active.items.map((rollout) => readLease(store, rollout, nowMs)))).flat(),
-    running: rollouts.running + rollouts.preparing,
-    gateway,
+    leases: (
+      await Promise.all(active.items.slice(0, shownLeases).map((rollout) => readLease(store, rollout, nowMs)))
+    ).flat(),
+    running: active.items.length,
+    ...(active.nextCursor !== undefined && { hasMoreRunning: true }),
+    gateway: told,
   };
 }
 
 function describeQueue(
-  waiting: readonly Rollout[],
-  statuses: Readonly<Record<string, number>>,
+  { items: waiting, nextCursor }: { readonly items: readonly Rollout[]; readonly nextCursor?: string | undefined },
+  storeStatuses: Readonly<Record<string, number>>,
   nowMs: number,
 ): LiveQueue {
   const kinds = Map.groupBy(waiting, ({ queue, runId, workerTags = [] }) =>
@@ -45,8 +57,9 @@ function describeQueue(
   );
   const oldest = Math.min(...waiting.map(({ createdAtMs }) => createdAtMs));
   return {
-    statuses,
-    waiting: (statuses['queuing'] ?? 0) + (statuses['requeuing'] ?? 0),
+    storeStatuses,
+    waiting: waiting.length,
+    ...(nextCursor !== undefined && { hasMoreWaiting: true }),
     delayed: waiting.filter(({ availableAtMs }) => availableAtMs > nowMs).length,
     ...(Number.isFinite(oldest) && { oldestMs: Math.max(0, nowMs - oldest) }),
     kinds: [...kinds].map(([name, rollouts]) => ({ name, count: rollouts.length })),

@@ -2,18 +2,22 @@
 export interface LiveState {
   readonly at: string;
   readonly queue: LiveQueue;
+  /** The processes that claim rollouts of the store, which may be those of other runs. */
   readonly workers: readonly LiveWorker[];
   /** The attempts that run, the oldest first; at most 100 of them. */
   readonly leases: readonly LiveLease[];
-  /** The attempts that run, in all. */
+  /** The rollouts that run; 1,000 of them where there are more. */
   readonly running: number;
+  readonly hasMoreRunning?: true;
   readonly gateway: LiveGateway;
 }
 
 export interface LiveQueue {
-  /** Rollouts by status. */
-  readonly statuses: Readonly<Record<string, number>>;
+  /** All rollouts of the store by status, also those of other runs. */
+  readonly storeStatuses: Readonly<Record<string, number>>;
+  /** The rollouts of the run that wait; 1,000 of them where there are more. */
   readonly waiting: number;
+  readonly hasMoreWaiting?: true;
   /** Those that wait for a moment to be tried again. */
   readonly delayed: number;
   /** The time that the one waiting longest has waited. */

@@ -2,8 +2,9 @@ import { AilmentWatch, describeVerdict, type StepMetrics, type ToldFinding } fro
 import type { CurvePoint, RunDetails, RunState, RunSummary } from '../api.ts';
 import { isTraining } from './is-training.ts';
 import type { RunEnd, RunFiles, RunRecord } from './run-files.ts';
+import { thin } from './thin.ts';
 
-/** The most points of a curve in the list of runs. */
+/** The points of a curve in the list of runs, besides its validations. */
 const shownPoints = 300;
 
 /** Describes a run as the list of runs shows it; undefined for a folder that is no run. */
@@ -76,7 +77,7 @@ async function summarize(
     rollouts: metrics.reduce((sum, { rollouts }) => sum + rollouts, 0),
     failed: metrics.reduce((sum, { failed }) => sum + failed, 0),
     wallSeconds: last?.wallSeconds ?? 0,
-    curve: thin(metrics.map(toPoint)),
+    curve: thin(metrics, shownPoints).map(toPoint),
     ailments: last?.ailments ?? [],
     hasStore: files.hasStore(),
   };
@@ -99,12 +100,6 @@ function toPoint({ step, reward, validation }: StepMetrics): CurvePoint {
     ...(reward.mean !== undefined && { reward: reward.mean }),
     ...(validation !== undefined && { validation: validation.reward, interval: validation.interval }),
   };
-}
-
-/** Keeps every n-th point, those with a validation, and the last one. */
-function thin(points: readonly CurvePoint[]): readonly CurvePoint[] {
-  const every = Math.ceil(points.length / shownPoints);
-  return points.filter((_, index) => index % every === 0 || index === points.length - 1);
 }
 
 /**

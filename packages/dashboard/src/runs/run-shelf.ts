@@ -12,6 +12,8 @@ import { RunFiles } from './run-files.ts';
 export interface OpenRollouts {
   readonly store: LightningStore;
   readonly index: RolloutIndex;
+  /** The run whose rollouts are shown, of a store that may have those of others; absent where all are shown. */
+  readonly runId?: string;
   /** True for a store that its opener closes. */
   readonly isShared?: boolean;
 }
@@ -103,7 +105,7 @@ export class DirectoryShelf implements RunShelf {
     const opened = this.#openOnce(id, mark, async () =>
       other === undefined
         ? await openRollouts(files.storePath, finishedStep)
-        : { store: other, index: new RolloutIndex(other, finishedStep, runId), isShared: true },
+        : { store: other, index: new RolloutIndex(other, finishedStep, runId), runId, isShared: true },
     );
     this.#closeIdle();
     const rollouts = await opened;

@@ -1,11 +1,11 @@
 import { LightningError, type LightningStore } from '@agent-lightning/core';
-import type { StepMetrics } from '@agent-lightning/run';
 import type { RolloutDetails, RunDetails, RunExamples, Snapshot } from '../api.ts';
 import { readExamples } from '../examples/read-examples.ts';
 import { readRollout } from '../rollouts/read-rollout.ts';
 import { readKeptSteps } from '../rollouts/token-texts.ts';
 import { readPrompts } from '../prompts/read-prompts.ts';
 import type { RunFiles } from '../runs/run-files.ts';
+import { thin } from '../runs/thin.ts';
 import { addTokens } from './add-tokens.ts';
 import { addressOf } from './address.ts';
 import { Budget } from './budget.ts';
@@ -34,7 +34,7 @@ export async function makeSnapshot(source: SnapshotSource, madeAt: Date): Promis
   const { run, details, files } = source;
   const metrics = await files.metrics();
   const prompts = await readPrompts(files);
-  const lines = thin(metrics);
+  const lines = thin(metrics, mostLines);
   const replies: Record<string, object> = {
     '/api/runs': { source: details.directory, runs: [details] },
     [addressOf(run)]: details,
@@ -114,12 +114,4 @@ function chooseTokens({ failures, heldOut, kept }: RunExamples): readonly string
     ...failed,
   ];
   return [...new Set(told.map(({ id }) => id))];
-}
-
-/** Keeps every n-th line of a long run, those with a validation, and the last one. */
-function thin(metrics: readonly StepMetrics[]): readonly StepMetrics[] {
-  const every = Math.ceil(metrics.length / mostLines);
-  return metrics.filter(
-    ({ validation }, index) => index % every === 0 || validation !== undefined || index === metrics.length - 1,
-  );
 }

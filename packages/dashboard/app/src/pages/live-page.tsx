@@ -2,44 +2,50 @@ import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { RunDetails } from '../../../src/api.ts';
 import type { LiveGateway, LiveLease, LiveQueue, LiveState, LiveWorker } from '../../../src/live/shapes.ts';
-import { changes, useResource } from '../fetch.ts';
+import { useResource } from '../fetch.ts';
 import { formatCount, formatSeconds } from '../format.ts';
 import { Figure } from '../parts/figure.tsx';
 import { Problem, Waiting } from '../parts/messages.tsx';
 import { Link, pageOf } from '../router.tsx';
 
-/** The time between two looks. */
+/** The time from a reply to the next look: a slow store is never asked again while it answers. */
 const lookMs = 2_000;
 
 /** Shows what works on a run now: the queue, the runners and what each of them runs, and the gateway. */
 export function LivePage({ details }: { readonly details: RunDetails }): JSX.Element {
   const [looks, setLooks] = useState(0);
+  const reply = useResource<LiveState>(pageOf(['api', 'runs', details.id, 'live']), looks);
+  const { data, error } = reply;
+  const hasReply = data !== undefined || error !== undefined;
   useEffect(() => {
-    const timer = setInterval(() => document.visibilityState === 'visible' && setLooks((count) => count + 1), lookMs);
+    if (!hasReply) return undefined;
+    const timer = setInterval(() => {
+      if (document.visibilityState !== 'visible') return;
+      clearInterval(timer);
+      setLooks((count) => count + 1);
+    }, lookMs);
     return () => clearInterval(timer);
-  }, []);
-  const { data, error } = useResource<LiveState>(
-    pageOf(['api', 'runs', details.id, 'live']),
-    looks + changes.rollouts.value,
-  );
+  }, [hasReply, hasReply && reply]); // each reply is an object of its own
   if (error !== undefined) return <Problem title="What works now cannot be shown" text={error} />;
   if (data === undefined) return <Waiting />;
-  const { queue, workers, leases, running, gateway } = data;
+  const { queue, workers, leases, running, hasMoreRunning, gateway } = data;
   const rollouts = (status: string): string => pageOf(['runs', details.id, 'rollouts'], { status });
   return (
     <div class="live-page">
       <h1 class="reader">What works on {details.id} now</h1>
       <div class="figures">
         <Figure name="rollouts that wait" to={rollouts('queuing')}>
-          {formatCount(queue.waiting)}{' '}
+          {formatCount(queue.waiting)}
+          {queue.hasMoreWaiting === true ? ' or more' : ''}{' '}
           {queue.oldestMs === undefined ? undefined : (
             <small>the longest for {formatSeconds(queue.oldestMs / 1_000)}</small>
           )}
         </Figure>
         <Figure name="rollouts that run" to={rollouts('running')}>
           {formatCount(running)}
+          {hasMoreRunning === true ? ' or more' : ''}
         </Figure>
-        <Figure name="runners seen in the last minute">
+        <Figure name="runners of the store seen in the last minute">
           {formatCount(workers.filter(({ seenMs }) => seenMs < 60_000).length)}
         </Figure>
         <Figure name="model calls in flight">{gateway.isReached ? formatCount(gateway.inFlight) : '–'}</Figure>
@@ -114,7 +120,7 @@ function Leases({
 function Workers({ workers }: { readonly workers: readonly LiveWorker[] }): JSX.Element {
   return (
     <section class="card">
-      <h2>Runners</h2>
+      <h2>Runners of the store</h2>
       {workers.length === 0 ? (
         <p class="hint">No runner has claimed a rollout of this store yet.</p>
       ) : (
@@ -142,15 +148,16 @@ function Workers({ workers }: { readonly workers: readonly LiveWorker[] }): JSX.
 }
 
 function Queue({ queue }: { readonly queue: LiveQueue }): JSX.Element {
-  const { statuses, kinds, delayed } = queue;
+  const { storeStatuses, kinds, delayed } = queue;
   return (
     <section class="card">
       <h2>Queue</h2>
       <p class="hint">
-        {Object.entries(statuses)
+        {'In the store: '}
+        {Object.entries(storeStatuses)
           .filter(([, count]) => count > 0)
           .map(([status, count]) => `${formatCount(count)} ${status}`)
-          .join(' · ') || 'The store has no rollout.'}
+          .join(' · ') || 'no rollout'}
       </p>
       {delayed === 0 ? undefined : (
         <p class="hint">{formatCount(delayed)} wait for the moment at which they are tried again.</p>
