@@ -30,7 +30,12 @@ function folder(files: Readonly<Record<string, unknown>>): string {
   return root;
 }
 
-const test = (status: string, ...ancestorTitles: string[]): object => ({ status, title: 'is so', ancestorTitles });
+const test = (status: string, ...ancestorTitles: string[]): object => ({
+  status,
+  title: 'is so',
+  ancestorTitles,
+  failureMessages: status === 'failed' ? ['AssertionError: 1 is not 2\n    at x.test.ts:3'] : [],
+});
 
 /** A report as Vitest writes it: two tests passed, one failed, one was skipped, and one file did not load. */
 const report = {
@@ -40,9 +45,16 @@ const report = {
   numPendingTests: 1,
   numTodoTests: 1,
   testResults: [
-    { status: 'failed', assertionResults: [test('passed'), test('failed')] },
-    { status: 'failed', assertionResults: [] },
     {
+      name: '/repo/a/x.test.ts',
+      status: 'failed',
+      message: '',
+      assertionResults: [test('passed'), test('failed', 'it')],
+    },
+    { name: '/repo/a/y.test.ts', status: 'failed', message: 'Cannot find z.ts', assertionResults: [] },
+    {
+      name: '/repo/a/z.test.ts',
+      message: '',
       status: 'passed',
       assertionResults: [test('passed'), test('skipped', 'needs a GPU'), test('todo', 'needs a GPU')],
     },
@@ -63,6 +75,10 @@ describe('the results of a workspace', () => {
       passed: 2,
       failed: 2,
       skipped: 2,
+      failures: [
+        expect.stringMatching(/x\.test\.ts: it > is so: AssertionError: 1 is not 2$/),
+        expect.stringMatching(/y\.test\.ts: Cannot find z\.ts$/),
+      ],
       seconds: 2.5,
       isCached: false,
     });

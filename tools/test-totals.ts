@@ -1,6 +1,6 @@
 /** Reads what Vitest wrote about each workspace's tests, and adds it up. */
 import { existsSync, globSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 /** Names the file in which a workspace's run leaves its results; vitest.config.ts says so to Vitest. */
 export const resultsFile = '.vitest/results.json';
@@ -16,6 +16,8 @@ export interface TestTotals {
 
 /** Holds what the run of one workspace's tests came to. */
 export interface TestResults extends TestTotals {
+  /** Names each failed test by its file and title, with the first line of what it said. */
+  readonly failures: readonly string[];
   readonly seconds: number;
   /** Tells whether the results are those of an earlier run on the same files. */
   readonly isCached: boolean;
@@ -58,6 +60,7 @@ export function readResults({ directory }: TestedWorkspace, startedAtMs: number)
   const report = readJson(file) as VitestReport;
   return {
     ...countTests(report),
+    failures: listFailures(report, directory),
     seconds: (written.mtimeMs - report.startTime) / 1_000,
     isCached: report.startTime < startedAtMs,
   };
@@ -79,6 +82,24 @@ export function readFullResults(directory: string): FullResults | undefined {
   );
   const groups = skipped.map(({ ancestorTitles, title }) => ancestorTitles[0] ?? title);
   return { ...countTests(report), skippedGroups: [...new Set(groups)] };
+}
+
+function listFailures(report: VitestReport, directory: string): readonly string[] {
+  return report.testResults
+    .filter(({ status }) => status === 'failed')
+    .flatMap(({ name, message, assertionResults }) => {
+      const file = relative(directory, name);
+      const failed = assertionResults.filter(({ status }) => status === 'failed');
+      if (failed.length === 0) return [`${file}: ${firstLine(message)}`];
+      return failed.map(({ ancestorTitles, title, failureMessages }) => {
+        const path = [...ancestorTitles, title].join(' > ');
+        return `${file}: ${path}: ${firstLine(failureMessages[0] ?? '')}`;
+      });
+    });
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
 }
 
 function countTests(report: VitestReport): TestTotals {
@@ -116,11 +137,14 @@ interface VitestReport {
   readonly numPendingTests: number;
   readonly numTodoTests: number;
   readonly testResults: readonly {
+    readonly name: string;
     readonly status: string;
+    readonly message: string;
     readonly assertionResults: readonly {
       readonly status: string;
       readonly title: string;
       readonly ancestorTitles: readonly string[];
+      readonly failureMessages: readonly string[];
     }[];
   }[];
 }

@@ -1,5 +1,6 @@
 /**
- * Runs the tests of every workspace, and ends with how long each took and a line such as `1200 passed, 0 failed, 3 skipped`.
+ * Runs the tests of every workspace, and ends with how long each took, what failed, and a line such as
+ * `1200 passed, 0 failed, 3 skipped`.
  *
  *     npm test                   (all)
  *     npm test -- -p trainer     (what nx run-many takes; then only those are counted)
@@ -42,6 +43,7 @@ const rows = results.map(({ name, passed, failed, skipped, seconds, isCached }) 
 ]);
 console.log(`\n${formatTable(['workspace', 'passed', 'failed', 'skipped', 'seconds'], rows)}`);
 console.log(`all: ${((Date.now() - startedAtMs) / 1_000).toFixed(1)} seconds`);
+for (const { name, failures } of results) for (const failure of failures) console.error(`failed: ${name}: ${failure}`);
 for (const problem of problems) console.error(`problem: ${problem}`);
 console.log(formatTotals({ ...totals, failed: totals.failed + problems.length }));
 process.exitCode = nx.status === 0 && problems.length === 0 ? 0 : 1;
