@@ -8,7 +8,7 @@ import type { TrainingResult } from '@agent-lightning/trainer';
 
 import { environmentOf } from './environments.ts';
 import { frameworks } from './frameworks.ts';
-import { toOutcome, type Outcome } from './outcome.ts';
+import { judge, toOutcome, type Outcome } from './outcome.ts';
 import { train } from './train.ts';
 
 const usage = `Trains an agent of each of four Python frameworks on SmolLM2-135M on this machine, unchanged, and once more with shuffled rewards.
@@ -90,9 +90,7 @@ try {
     await setUpStarterModel();
     const outcomes: Record<string, Outcome> = {};
     for (const name of options.only) outcomes[name] = await trainOne(name, options);
-    const rising = Object.values(outcomes).every(({ isRising }) => isRising !== false);
-    const controlsFlat = Object.values(outcomes).every(({ isControlFlat }) => isControlFlat !== false);
-    const ok = rising && controlsFlat;
+    const { rising, controlsFlat, ok } = judge(Object.values(outcomes));
     for (const [name, { text }] of Object.entries(outcomes)) console.log(`${name}: ${text}`);
     if (options.json) {
       const figures = Object.entries(outcomes).map(([name, { figures: own }]) => [name, own]);
