@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Claim, EnqueueRequest, LightningStore, Rollout } from '@agent-lightning/core';
-import { isFinalRolloutStatus } from '@agent-lightning/store';
+import { isFinalRolloutStatus, isId } from '@agent-lightning/store';
 import { RequestError } from '../http/request-error.ts';
 import {
   firstAttempt,
@@ -250,7 +250,7 @@ export class Agl10Rollouts {
   }
 
   async #find(rolloutId: string): Promise<Rollout | undefined> {
-    if (!/^[A-Za-z0-9._:-]{1,200}$/u.test(rolloutId)) return undefined;
+    if (!isId(rolloutId)) return undefined;
     const rollout = await this.#store.getRollout(rolloutId);
     return rollout !== undefined && this.#isShown(rollout) ? rollout : undefined;
   }
