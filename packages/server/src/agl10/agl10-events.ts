@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   attributeNames as names,
   rewardAttributes,
+  rewardValueAttribute,
   type JsonValue,
   type LightningStore,
   type Rollout,
@@ -169,7 +170,7 @@ function trimReward(data: JsonObject): JsonObject {
 }
 
 function primaryValue({ attributes }: Span): number | undefined {
-  const value = attributes['agentlightning.reward.0.value'];
+  const value = attributes[rewardValueAttribute(0)];
   return typeof value === 'number' ? value : undefined;
 }
 
