@@ -26,6 +26,18 @@ class OtherTokens extends TaughtBackend {
   }
 }
 
+/** Counts what it is asked. */
+class CountingTeacher extends TaughtBackend {
+  created = 0;
+
+  override async createPolicy(
+    ...spec: Parameters<TaughtBackend['createPolicy']>
+  ): ReturnType<TaughtBackend['createPolicy']> {
+    this.created += 1;
+    return await super.createPolicy(...spec);
+  }
+}
+
 let folder: string;
 let vllm: FakeVllm | undefined;
 beforeEach(async () => {
@@ -133,6 +145,13 @@ describe('distill', () => {
     const again = createTrainer({}, { runDirectory: join(folder, 'cut') });
     await again.trainer.fit({ ...fit, resume: true });
     expect([...again.backend.policy!.logits]).toEqual([...whole.backend.policy!.logits]);
+  });
+
+  it('creates the policy of a teacher once for its check and the run', async () => {
+    const teacher = new CountingTeacher();
+    const { trainer } = createTrainer({ teacher });
+    await trainer.fit({ train: letterTasks, steps: 3 });
+    expect(teacher.created).toBe(1);
   });
 
   it('says in a dry run how far the policy is from the teacher', async () => {

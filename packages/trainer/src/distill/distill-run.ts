@@ -41,7 +41,7 @@ import { createDistillMetrics, summariseDistillation, type DistillMetrics } from
 import type { DistillSettings } from './distill-options.ts';
 import { markSamples, rewardAdvantages, toSamples } from './mark-samples.ts';
 import { TokenizerCheck } from './same-tokenizer.ts';
-import { openTeacher, type Teacher } from './teacher.ts';
+import type { Teacher } from './teacher.ts';
 
 /** The file of a checkpoint that keeps the state beside the weights. */
 const stateFile = 'distill.json';
@@ -59,6 +59,7 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
 
   private constructor(
     settings: DistillSettings,
+    teacher: Teacher,
     host: AlgorithmHost,
     capabilities: BackendCapabilities,
     policies: PolicySet,
@@ -67,31 +68,31 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
     this.#host = host;
     this.#capabilities = capabilities;
     this.#policies = policies;
-    this.#teacher = openTeacher(settings.teacher);
-    this.#tokenizers = new TokenizerCheck(host.backend!, this.#teacher);
+    this.#teacher = teacher;
+    this.#tokenizers = new TokenizerCheck(host.backend!, teacher);
     const { tasksPerStep } = settings;
     this.#order = new TaskOrder({ taskCount: host.tasks.length, tasksPerStep, seed: host.seed });
     this.#state = initialGrpoState(policies.names, policies.initialSizing(settings.startingLearningRate));
   }
 
   /** Creates the policies from the base model, and tells the gateway which of them answers whom. */
-  static async begin(settings: DistillSettings, host: AlgorithmHost): Promise<DistillRun> {
+  static async begin(settings: DistillSettings, teacher: Teacher, host: AlgorithmHost): Promise<DistillRun> {
     const capabilities = await host.backend!.capabilities();
     const { learningRate, notice } = chooseRate('distill', { ...settings, estimator: 'grpo' }, capabilities);
     if (notice !== undefined && host.policies.some((each) => each.learningRate === undefined)) host.logger.warn(notice);
     const policies = await PolicySet.create(host.backend!, host.policies, learningRate, host.seed);
     await routePolicies(host);
-    return new DistillRun(settings, host, capabilities, policies);
+    return new DistillRun(settings, teacher, host, capabilities, policies);
   }
 
   /** Publishes the base model for every policy, and trains nothing. */
-  static async rehearse(settings: DistillSettings, host: AlgorithmHost): Promise<Rehearsal> {
+  static async rehearse(settings: DistillSettings, teacher: Teacher, host: AlgorithmHost): Promise<Rehearsal> {
     const capabilities = await host.backend!.capabilities();
     await routePolicies(host);
     await publishBase(host);
     return {
       policies: host.policies.map(({ name }) => name),
-      examine: (rollouts, episodes) => examine(settings, host, rollouts, episodes.map(limit(capabilities))),
+      examine: (rollouts, episodes) => examine(settings, teacher, host, rollouts, episodes.map(limit(capabilities))),
     };
   }
 
@@ -242,11 +243,11 @@ function diagnose(
 /** Says what the teacher thinks of the rollouts of a dry run. */
 async function examine(
   settings: DistillSettings,
+  teacher: Teacher,
   { backend }: AlgorithmHost,
   rollouts: readonly Rollout[],
   episodes: readonly Episode[],
 ): Promise<Examination> {
-  const teacher = openTeacher(settings.teacher);
   const unmarked = toSamples(episodes, settings, { of: () => 0 });
   const { samples, klTeacher } = await markSamples(unmarked, teacher, new TokenizerCheck(backend!, teacher), undefined);
   const unmatched = findUnmatchedPatterns(episodes).map(({ message }) => message);

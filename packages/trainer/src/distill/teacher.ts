@@ -26,7 +26,7 @@ export interface Teacher {
 /** The requests that a server gets at once; it batches them itself. */
 const requestsAtOnce = 16;
 
-/** Opens the teacher. Nothing is asked yet. */
+/** Opens the teacher, once for all uses: a backend makes a policy for it. Nothing is asked yet. */
 export function openTeacher(teacher: DistillOptions['teacher']): Teacher {
   return isBackend(teacher) ? backendTeacher(teacher) : serverTeacher(teacher);
 }
@@ -57,7 +57,10 @@ function backendTeacher(backend: TrainingBackend): Teacher {
   return {
     name: `the base model of ${backend.name}`,
     mark: async (samples) => {
-      policy ??= createPolicy(backend, 'teacher', 0);
+      policy ??= createPolicy(backend, 'teacher', 0).catch((error: unknown) => {
+        policy = undefined; // the next one may succeed
+        throw error;
+      });
       const logprobs = await (await policy).forward(samples);
       const texts = await Promise.all(samples.map(async ({ tokens }) => await backend.tokenTexts?.(tokens)));
       return logprobs.map((own, index) => ({ logprobs: own, texts: texts[index] ?? [] }));
