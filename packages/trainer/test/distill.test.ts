@@ -29,12 +29,21 @@ class OtherTokens extends TaughtBackend {
 /** Counts what it is asked. */
 class CountingTeacher extends TaughtBackend {
   created = 0;
+  /** Fails to create its first policy. */
+  isBroken = false;
+  readonly textsOf: number[] = [];
 
   override async createPolicy(
     ...spec: Parameters<TaughtBackend['createPolicy']>
   ): ReturnType<TaughtBackend['createPolicy']> {
     this.created += 1;
+    if (this.isBroken) throw new Error('no memory');
     return await super.createPolicy(...spec);
+  }
+
+  override async tokenTexts(tokens: Int32Array): Promise<readonly string[]> {
+    this.textsOf.push(...tokens);
+    return await super.tokenTexts(tokens);
   }
 }
 
@@ -147,11 +156,25 @@ describe('distill', () => {
     expect([...again.backend.policy!.logits]).toEqual([...whole.backend.policy!.logits]);
   });
 
-  it('creates the policy of a teacher once for its check and the run', async () => {
+  it('creates the policy of a teacher once, and asks for the text of each token once', async () => {
     const teacher = new CountingTeacher();
     const { trainer } = createTrainer({ teacher });
     await trainer.fit({ train: letterTasks, steps: 3 });
     expect(teacher.created).toBe(1);
+    const askedInRun = teacher.textsOf.slice(2); // after the two of the check before it
+    expect(askedInRun.length).toBeGreaterThan(2);
+    expect(new Set(askedInRun).size).toBe(askedInRun.length);
+  });
+
+  it('asks a teacher again whose policy could not be created', async () => {
+    const teacher = new CountingTeacher();
+    const { check } = distill({ teacher });
+    const host = { backend: new BigramBackend(), maxStaleness: 0, policies: [] };
+    teacher.isBroken = true;
+    await expect(check!(host)).rejects.toThrow('no memory');
+    teacher.isBroken = false;
+    await check!(host);
+    expect(teacher.created).toBe(2);
   });
 
   it('says in a dry run how far the policy is from the teacher', async () => {
@@ -184,6 +207,15 @@ describe('a teacher with another tokenizer', () => {
       message: expect.stringMatching(
         /the base model of taught, has another tokenizer than the policy of bigram.*token \d+ is "[a-z_]" to the policy and "[A-Z]" to it.*sft\({ teacher }\)/,
       ),
+    });
+  });
+
+  it('is refused where it does not say what its tokens are', async () => {
+    const teacher = Object.assign(new TaughtBackend(), { tokenTexts: undefined });
+    const { trainer } = createTrainer({ teacher: teacher as unknown as TaughtBackend });
+    await expect(trainer.fit({ train: letterTasks, steps: 1 })).rejects.toMatchObject({
+      code: 'option-unsupported',
+      message: expect.stringMatching(/the teacher, the base model of taught, does not say what token \d+ is/),
     });
   });
 
@@ -232,6 +264,7 @@ describe('a teacher on a vLLM server', () => {
     const { trainer } = await teach({ apiKey: 'another key' });
     const failed = trainer.fit({ train: letterTasks, steps: 1 });
     await expect(failed).rejects.toMatchObject({ code: 'unauthorized', message: expect.not.stringContaining('key"') });
+    expect(await readdir(folder)).toEqual([]); // before a run begins, though the policy has no chat template
   });
 
   it('is refused where it shows a token otherwise', async () => {

@@ -73,8 +73,8 @@ export async function markSamples(
   shuffle: (() => number) | undefined,
 ): Promise<MarkedSamples> {
   if (samples.length === 0) return { samples, klTeacher: undefined };
-  const marks = await teacher.mark(samples);
-  for (const [index, sample] of samples.entries()) await tokenizers.require(sample, marks[index]!);
+  const marks = await teacher.mark(samples, tokenizers.isNew);
+  await tokenizers.require(samples, marks);
   const logprobs = marks.map((own) => own.logprobs);
   const { samples: marked, meanDivergence } = adjustBatch.byTeacher(
     samples,

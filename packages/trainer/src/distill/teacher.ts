@@ -12,6 +12,9 @@ export interface TeacherMarks {
   readonly texts: readonly (string | undefined)[];
 }
 
+/** Tells which tokens' texts are wanted; a backend is not asked for others. */
+export type IsWanted = (token: number) => boolean;
+
 /** A model that says how likely it finds given tokens. */
 export interface Teacher {
   /** Names it in messages. */
@@ -20,7 +23,7 @@ export interface Teacher {
    * Returns the marks of each sample.
    * @throws {BackendError} `backend-failed`, `unauthorized`, `samples-invalid`
    */
-  mark(samples: readonly TrainingSample[]): Promise<readonly TeacherMarks[]>;
+  mark(samples: readonly TrainingSample[], isWanted: IsWanted): Promise<readonly TeacherMarks[]>;
 }
 
 /** The requests that a server gets at once; it batches them itself. */
@@ -56,14 +59,28 @@ function backendTeacher(backend: TrainingBackend): Teacher {
   let policy: Promise<TrainablePolicy> | undefined;
   return {
     name: `the base model of ${backend.name}`,
-    mark: async (samples) => {
+    mark: async (samples, isWanted) => {
       policy ??= createPolicy(backend, 'teacher', 0).catch((error: unknown) => {
         policy = undefined; // the next one may succeed
         throw error;
       });
       const logprobs = await (await policy).forward(samples);
-      const texts = await Promise.all(samples.map(async ({ tokens }) => await backend.tokenTexts?.(tokens)));
-      return logprobs.map((own, index) => ({ logprobs: own, texts: texts[index] ?? [] }));
+      const ids = [...new Set(samples.flatMap(({ tokens }) => [...tokens].filter(isWanted)))];
+      const texts = await readTexts(backend, ids);
+      return logprobs.map((own, index) => ({
+        logprobs: own,
+        texts: Array.from(samples[index]!.tokens, (token) => texts.get(token)),
+      }));
     },
   };
+}
+
+/** Returns the texts of tokens by their id; none for a backend that does not say them. */
+export async function readTexts(
+  backend: TrainingBackend,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, string | undefined>> {
+  if (ids.length === 0) return new Map();
+  const texts = await backend.tokenTexts?.(Int32Array.from(ids));
+  return new Map(ids.map((id, index) => [id, texts?.[index]]));
 }
