@@ -245,19 +245,48 @@ describe('a teacher on a vLLM server', () => {
     tokens.slice(1).map((token, t) => (token === tokens[t]! + 1 ? -0.1 : -6));
   const textOf = (token: number): string => (token < 26 ? String.fromCharCode(97 + token) : '_');
 
-  async function teach(options: FakeVllmOptions): Promise<DistillTrainer> {
+  async function teach(
+    options: FakeVllmOptions,
+    given: Partial<TrainerOptions<LetterTask>> = {},
+  ): Promise<DistillTrainer> {
     vllm = await startFakeVllm({ measurePrompt: right, textOf, model: 'large', ...options });
-    return createTrainer({ teacher: { baseUrl: vllm.baseUrl, model: 'large', apiKey: 'key' } });
+    return createTrainer({ teacher: { baseUrl: vllm.baseUrl, model: 'large', apiKey: 'key' } }, given);
   }
 
   it('marks tokens by prompt_logprobs, and is waited for while it is away', async () => {
-    const { trainer, backend } = await teach({ apiKey: 'key' });
-    vllm!.dropNext('/v1/completions');
+    const { trainer, backend } = await teach(
+      { apiKey: 'key' },
+      {
+        rollout: (task, context) => {
+          vllm!.dropNext('/v1/completions'); // after the check before the run
+          return answerLetter(task, context);
+        },
+      },
+    );
     await trainer.fit({ train: letterTasks, steps: 1 });
     const [{ rows }] = backend.passes as [(typeof backend.passes)[number], ...typeof backend.passes];
     for (const { tokens, logprobs, advantages } of rows)
       expect(advantages[1]).toBeCloseTo((right([...tokens])[0]! - logprobs[1]!) / rolloutCount, 6);
     expect(vllm!.calls.at(-1)?.body).toMatchObject({ model: 'large', prompt_logprobs: 0, max_tokens: 1 });
+  });
+
+  it('holds up no run that is interrupted while it marks', async () => {
+    const controller = new AbortController();
+    const measurePrompt = (tokens: readonly number[]): readonly number[] => {
+      if (vllm!.calls.length > 1) controller.abort(); // after the check before the run
+      return right(tokens);
+    };
+    const { trainer } = await teach({ measurePrompt }, { signal: controller.signal });
+    const interrupted = trainer.fit({ train: letterTasks, steps: 2 });
+    expect(await interrupted).toMatchObject({ stopReason: 'interrupted', steps: 0 });
+  });
+
+  it('must be there before a run begins', async () => {
+    const { trainer } = await teach({});
+    await vllm!.lose();
+    const refused = trainer.fit({ train: letterTasks, steps: 1 });
+    await expect(refused).rejects.toThrow(/vLLM at http:.* does not answer/);
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('is named where it refuses the key, which is in no error', async () => {

@@ -121,7 +121,10 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
     const unmarked = await input.measure('convert', async () => toSamples(episodes, this.#settings, reward));
     const startedAtMs = performance.now();
     const marked = await input.measure('train', () =>
-      markSamples(unmarked, this.#teacher, this.#tokenizers, this.#shuffleOf(step)),
+      markSamples(unmarked, this.#teacher, this.#tokenizers, {
+        signal: this.#host.signal,
+        shuffle: this.#shuffleOf(step),
+      }),
     );
     const trained = await input.measure('train', () => this.#train(step, marked.samples, input.beforeUpdate));
     const trainSeconds = (performance.now() - startedAtMs) / 1_000;
@@ -244,12 +247,14 @@ function diagnose(
 async function examine(
   settings: DistillSettings,
   teacher: Teacher,
-  { backend }: AlgorithmHost,
+  { backend, signal }: AlgorithmHost,
   rollouts: readonly Rollout[],
   episodes: readonly Episode[],
 ): Promise<Examination> {
   const unmarked = toSamples(episodes, settings, { of: () => 0 });
-  const { samples, klTeacher } = await markSamples(unmarked, teacher, new TokenizerCheck(backend!, teacher), undefined);
+  const { samples, klTeacher } = await markSamples(unmarked, teacher, new TokenizerCheck(backend!, teacher), {
+    signal,
+  });
   const unmatched = findUnmatchedPatterns(episodes).map(({ message }) => message);
   const noSignal = diagnose(rollouts, episodes, samples);
   return {

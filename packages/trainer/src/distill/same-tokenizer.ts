@@ -1,5 +1,5 @@
 import { BackendError, ConfigurationError, type TrainingBackend, type TrainingSample } from '@agent-lightning/core';
-import { readTexts, type IsWanted, type Teacher, type TeacherMarks } from './teacher.ts';
+import { readTexts, type MarkOptions, type Teacher, type TeacherMarks } from './teacher.ts';
 
 /** Words, numbers, code, spaces and other scripts: what tokenizers cut in different ways. */
 const probe = 'In 1987 the naïve answer was "42",\n\tdef add(a):\n    return a # 東京 Привет 🙂';
@@ -20,10 +20,10 @@ export class TokenizerCheck {
   }
 
   /** Tells the ids whose texts were not compared yet. */
-  readonly isNew: IsWanted = (token) => !this.#same.has(token);
+  readonly isNew: MarkOptions['isWanted'] = (token) => !this.#same.has(token);
 
   /**
-   * Has the teacher mark a text with all marks of the policy's chat template. Where the template takes no such chat, it marks two tokens: a wrong URL or
+   * Has the teacher, which must be there, mark a text with all marks of the policy's chat template. Where the template takes no such chat, it marks two tokens: a wrong URL or
    * key shows before the run, and the tokens of the first step are compared.
    * @throws {ConfigurationError} `option-unsupported` when the teacher has another tokenizer, or the backend cannot tell its own
    */
@@ -35,7 +35,8 @@ export class TokenizerCheck {
         { code: 'option-unsupported' },
       );
     const sample = toSample((await this.#encodeProbe()) ?? shortest);
-    const [marks] = await this.#teacher.mark([sample], this.isNew).catch((error: unknown) => {
+    const asked = this.#teacher.mark([sample], { isWanted: this.isNew, awayTimeoutMs: 0 });
+    const [marks] = await asked.catch((error: unknown) => {
       throw /vocab|ids of this model/i.test(String(error))
         ? this.#otherTokenizer(`it refuses them: ${String(error)}`, error)
         : error;

@@ -12,8 +12,15 @@ export interface TeacherMarks {
   readonly texts: readonly (string | undefined)[];
 }
 
-/** Tells which tokens' texts are wanted; a backend is not asked for others. */
-export type IsWanted = (token: number) => boolean;
+/** Options of one call of {@link Teacher.mark}. */
+export interface MarkOptions {
+  /** Tells which tokens' texts are wanted; a backend is not asked for others. */
+  readonly isWanted: (token: number) => boolean;
+  /** Ends the wait for a server. */
+  readonly signal?: AbortSignal;
+  /** How long a server that does not answer is asked again, in milliseconds. @default five minutes */
+  readonly awayTimeoutMs?: number;
+}
 
 /** A model that says how likely it finds given tokens. */
 export interface Teacher {
@@ -22,8 +29,9 @@ export interface Teacher {
   /**
    * Returns the marks of each sample.
    * @throws {BackendError} `backend-failed`, `unauthorized`, `samples-invalid`
+   * @throws {TimeoutError} `cancelled` where the signal ended the wait
    */
-  mark(samples: readonly TrainingSample[], isWanted: IsWanted): Promise<readonly TeacherMarks[]>;
+  mark(samples: readonly TrainingSample[], options: MarkOptions): Promise<readonly TeacherMarks[]>;
 }
 
 /** The requests that a server gets at once; it batches them itself. */
@@ -38,11 +46,11 @@ function serverTeacher(options: Exclude<DistillOptions['teacher'], TrainingBacke
   const score = createVllmScorer(options);
   return {
     name: `the model ${options.model} at ${new URL(options.baseUrl).host}`,
-    mark: async (samples) => {
+    mark: async (samples, { isWanted: _, ...patience }) => {
       const marks: TeacherMarks[] = [];
       for (let first = 0; first < samples.length; first += requestsAtOnce) {
         const scored = await Promise.allSettled(
-          samples.slice(first, first + requestsAtOnce).map(({ tokens }) => score(tokens)),
+          samples.slice(first, first + requestsAtOnce).map(({ tokens }) => score(tokens, patience)),
         );
         for (const each of scored) {
           if (each.status === 'rejected') throw each.reason;
@@ -59,7 +67,7 @@ function backendTeacher(backend: TrainingBackend): Teacher {
   let policy: Promise<TrainablePolicy> | undefined;
   return {
     name: `the base model of ${backend.name}`,
-    mark: async (samples, isWanted) => {
+    mark: async (samples, { isWanted }) => {
       policy ??= createPolicy(backend, 'teacher', 0).catch((error: unknown) => {
         policy = undefined; // the next one may succeed
         throw error;
