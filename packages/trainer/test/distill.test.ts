@@ -187,7 +187,7 @@ describe('distill', () => {
   it('refuses options that are none, and hides what may be a key', () => {
     const teacher = { baseUrl: 'http://127.0.0.1:1/v1', model: 'large', apiKey: 'SECRET' };
     expect(distill({ teacher }).config['teacher']).toEqual({ baseUrl: 'http://127.0.0.1:1/v1', model: 'large' });
-    for (const baseUrl of ['ftp://x', 'http://user:SECRET@x/v1', 'http://x/v1?key=SECRET'])
+    for (const baseUrl of ['ftp://x', 'http://user:SECRET@x/v1', 'http://x/v1?key=SECRET', 'http://x/v1#SECRET'])
       expect(() => distill({ teacher: { ...teacher, baseUrl } })).toThrow(/^distill\.teacher\.baseUrl (?!.*SECRET)/);
     expect(() => distill({} as never)).toThrow('distill.teacher');
     expect(() => distill({ teacher: { ...teacher, model: '' } })).toThrow('distill.teacher.model');

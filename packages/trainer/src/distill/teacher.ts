@@ -42,15 +42,15 @@ export function openTeacher(teacher: DistillOptions['teacher']): Teacher {
   return isBackend(teacher) ? backendTeacher(teacher) : serverTeacher(teacher);
 }
 
-function serverTeacher(options: Exclude<DistillOptions['teacher'], TrainingBackend>): Teacher {
-  const score = createVllmScorer(options);
+function serverTeacher(server: Exclude<DistillOptions['teacher'], TrainingBackend>): Teacher {
+  const score = createVllmScorer(server);
   return {
-    name: `the model ${options.model} at ${new URL(options.baseUrl).host}`,
-    mark: async (samples, { isWanted: _, ...patience }) => {
+    name: `the model ${server.model} at ${new URL(server.baseUrl).host}`,
+    mark: async (samples, options) => {
       const marks: TeacherMarks[] = [];
       for (let first = 0; first < samples.length; first += requestsAtOnce) {
         const scored = await Promise.allSettled(
-          samples.slice(first, first + requestsAtOnce).map(({ tokens }) => score(tokens, patience)),
+          samples.slice(first, first + requestsAtOnce).map(({ tokens }) => score(tokens, options)),
         );
         for (const each of scored) {
           if (each.status === 'rejected') throw each.reason;
