@@ -9,11 +9,9 @@
  *            4  passes over the samples, each with an optimizer step               grpo/step/train-policies.ts
  *            5  the new weights answer new calls, as the next version              grpo/policies/policy-set.ts
  */
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   seededRandom,
-  TrainerError,
   type AlgorithmHost,
   type AlgorithmRun,
   type BackendCapabilities,
@@ -27,7 +25,13 @@ import {
   type StepRollouts,
 } from '@agent-lightning/core';
 import { findUnmatchedPatterns, planGroups, TaskOrder } from '@agent-lightning/run';
-import { advanceGrpoState, initialGrpoState, type GrpoState } from '../grpo/grpo-state.ts';
+import {
+  advanceGrpoState,
+  initialGrpoState,
+  readGrpoState,
+  writeGrpoState,
+  type GrpoState,
+} from '../grpo/grpo-state.ts';
 import { chooseRate } from '../grpo/learning-rate.ts';
 import { publishBase } from '../grpo/policies/create-policy.ts';
 import { increaseVersions, PolicySet, type PolicyVersions } from '../grpo/policies/policy-set.ts';
@@ -152,11 +156,10 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
       sizing: Object.fromEntries(
         trained.flatMap(({ name, sized }) => (sized === undefined ? [] : [[name, sized.sizing]])),
       ),
-      rewards: episodes.flatMap(({ reward: earned }) => earned ?? []),
+      episodes,
       rewardRange: reward.rewardRange,
       noSignal,
       isOffPolicy: isOffPolicy(metrics, this.#host),
-      hasCalls: episodes.some(({ rollout, transitions }) => rollout.status === 'succeeded' && transitions.length > 0),
     });
     const { warnings, end } = checkStep(metrics, noSignal, this.#state, this.#host);
     const groupIds = [...new Set(marked.samples.map(({ groupId }) => groupId))];
@@ -173,18 +176,13 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
 
   async save(directory: string): Promise<void> {
     await this.#policies.saveState(directory);
-    await writeFile(join(directory, stateFile), JSON.stringify(this.#state), { flush: true });
+    await writeGrpoState(join(directory, stateFile), this.#state);
   }
 
   async load(directory: string): Promise<void> {
-    const path = join(directory, stateFile);
-    const state = JSON.parse(await readFile(path, 'utf8')) as GrpoState;
-    if (state.format !== 2)
-      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 2`, {
-        code: 'resume-mismatch',
-      });
+    const state = await readGrpoState(join(directory, stateFile), this.#state);
     await this.#policies.loadState(directory);
-    this.#state = { ...state, sizing: { ...this.#state.sizing, ...state.sizing }, outageStreak: 0 }; // a user who resumes a run has repaired its model
+    this.#state = state;
   }
 
   async discard(directory: string): Promise<void> {
