@@ -184,6 +184,46 @@ describe('distill', () => {
     expect(report.findings.join()).toMatch(/KL to the teacher, the base model of taught: \d+\.\d+ nats a token/);
   });
 
+  it('trains as its options say', async () => {
+    const adam = { beta1: 0.5, beta2: 0.6, epsilon: 1e-6, weightDecay: 0.1, maxGradientNorm: 3 };
+    const given = { minibatches: 2, passes: 2, warmupSteps: 3, learningRate: 8, samplesPerTask: 2, ...adam };
+    const { trainer, backend } = createTrainer(given);
+    await trainer.fit({ train: letterTasks, steps: 2 });
+    expect(backend.passes.map(({ rows }) => rows.length)).toEqual(Array.from({ length: 8 }, () => 4));
+    const rates = [2, 2, 2, 2, 4, 4, 4, 4]; // one and two quarters of the way
+    expect(backend.adamSteps).toEqual(rates.map((learningRate) => ({ ...adam, learningRate })));
+  });
+
+  it.each(
+    Object.entries({
+      rewardWeight: -1,
+      samplesPerTask: 0,
+      tasksPerStep: 0.5,
+      samples: 'call',
+      tokenWeighting: 'call',
+      learningRate: 0,
+      startingLearningRate: 1,
+      signalGate: 'no',
+      passes: 0,
+      minibatches: 0,
+      warmupSteps: -1,
+      maxGradientNorm: -1,
+      beta1: 1,
+      beta2: 2,
+      epsilon: 0,
+      weightDecay: -1,
+      maxTokens: 0,
+    } satisfies Record<Exclude<keyof DistillOptions, 'teacher'>, unknown>),
+  )('refuses another value of %s: %j', (name, value) => {
+    expect(() => distill({ teacher: new TaughtBackend(), [name]: value })).toThrow(new RegExp(`\\b${name}\\b`));
+  });
+
+  it('gives maxTokens to each call, and a temperature of 1', () => {
+    const teacher = new TaughtBackend();
+    expect(distill({ teacher, maxTokens: 7 }).sampling).toEqual({ temperature: 1, maxTokens: 7 });
+    expect(distill({ teacher }).sampling).toEqual({ temperature: 1 });
+  });
+
   it('refuses options that are none, and hides what may be a key', () => {
     const teacher = { baseUrl: 'http://127.0.0.1:1/v1', model: 'large', apiKey: 'SECRET' };
     expect(distill({ teacher }).config['teacher']).toEqual({ baseUrl: 'http://127.0.0.1:1/v1', model: 'large' });
@@ -191,7 +231,6 @@ describe('distill', () => {
       expect(() => distill({ teacher: { ...teacher, baseUrl } })).toThrow(/^distill\.teacher\.baseUrl (?!.*SECRET)/);
     expect(() => distill({} as never)).toThrow('distill.teacher');
     expect(() => distill({ teacher: { ...teacher, model: '' } })).toThrow('distill.teacher.model');
-    expect(() => distill({ teacher, rewardWeight: -1 })).toThrow('distill.rewardWeight');
     expect(() => distill({ teacher, rewardWeight: 1, samplesPerTask: 1 })).toThrow('distill.samplesPerTask');
     expect(() => distill({ teacher, learningRate: 'auto', passes: 2 })).toThrow('distill.learningRate');
     expect(() => distill({ teacher, learningRate: 1, signalGate: true })).toThrow('distill.signalGate');
