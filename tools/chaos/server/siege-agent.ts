@@ -25,6 +25,8 @@ async function ask(letter: string, { llm, signal }: RolloutContext): Promise<str
     body: JSON.stringify({ model: llm.model, messages: [{ role: 'user', content: letter }] }),
   });
   const text = await response.text();
-  if (!response.ok) throw new Error(`the model answered ${response.status}: ${text}`);
+  // With the status, as clients of OpenAI throw it: a model that is away is nobody's mistake.
+  if (!response.ok)
+    throw Object.assign(new Error(`the model answered ${response.status}: ${text}`), { status: response.status });
   return (JSON.parse(text) as { choices: { message: { content: string } }[] }).choices[0]!.message.content;
 }
