@@ -17,7 +17,7 @@ import {
 import type { TrainerOptions } from '../src/index.ts';
 import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { BigramBackend } from './bigram-backend.ts';
-import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
+import { answerLetter, answerLetterSeeded, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 
 const tasks = letterTasks;
 
@@ -237,7 +237,11 @@ describe('where a run is kept', () => {
   it('ends the run by name when its store is full', async () => {
     const path = join(await createFolder(), 'store.sqlite');
     const store = await openSqliteStore({ path, maxSizeBytes: 400_000 });
-    const { trainer, runDirectory } = await createTestTrainer({ store, checkpointEvery: 50 });
+    const { trainer, runDirectory } = await createTestTrainer({
+      store,
+      rollout: answerLetterSeeded,
+      checkpointEvery: 50,
+    });
     await expect(trainer.fit({ train: tasks, steps: 50 })).rejects.toMatchObject({
       code: 'store-full',
       message: expect.stringContaining(path),
@@ -257,7 +261,11 @@ describe('where a run is kept', () => {
       }
     }
     const store = new FullStore();
-    const { trainer, runDirectory } = await createTestTrainer({ store, checkpointEvery: 50 });
+    const { trainer, runDirectory } = await createTestTrainer({
+      store,
+      rollout: answerLetterSeeded,
+      checkpointEvery: 50,
+    });
     await expect(trainer.fit({ train: tasks, steps: 50 })).rejects.toMatchObject({ code: 'store-full' });
     expect(await readdir(join(runDirectory, 'checkpoints'))).toEqual(['step-000000', 'step-000001']);
     await store.close();

@@ -1,3 +1,4 @@
+import { seededRandom } from '@agent-lightning/core';
 import type { RolloutContext } from '@agent-lightning/runner';
 
 /** "Which letter follows this one?", for the first letters of the alphabet. */
@@ -14,12 +15,12 @@ export const letterTasks: readonly LetterTask[] = [...'abcdefgh'].map((letter, i
 }));
 
 /** Asks the policy over HTTP, as an agent built by hand does, and returns its answer. */
-export async function askLetter(task: LetterTask, { llm, signal }: RolloutContext): Promise<string> {
+export async function askLetter(task: LetterTask, { llm, signal }: RolloutContext, seed?: number): Promise<string> {
   const response = await fetch(`${llm.baseUrl}/chat/completions`, {
     method: 'POST',
     signal,
     headers: { authorization: `Bearer ${llm.apiKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ model: llm.model, messages: [{ role: 'user', content: task.letter }] }),
+    body: JSON.stringify({ model: llm.model, messages: [{ role: 'user', content: task.letter }], seed }),
   });
   if (!response.ok) throw new Error(`the model answered ${response.status}: ${await response.text()}`);
   const body = (await response.json()) as { choices: { message: { content: string } }[] };
@@ -29,6 +30,20 @@ export async function askLetter(task: LetterTask, { llm, signal }: RolloutContex
 /** 1 for the right letter; a little for a letter near it, so that a fresh policy finds a slope. */
 export async function answerLetter(task: LetterTask, context: RolloutContext): Promise<number> {
   return scoreLetter(task, await askLetter(task, context));
+}
+
+/**
+ * Asks with a seed that follows from the rollout's place in its run. A run in a store that it was given has an id by chance, from which
+ * the gateway's seeds follow: what it samples, and so a test of it, would differ from time to time.
+ */
+export async function askLetterSeeded(task: LetterTask, context: RolloutContext): Promise<string> {
+  const [, place] = /^[^.]*\.(.*?)(?:\.r\d+)?$/.exec(context.rollout.rolloutId)!;
+  return await askLetter(task, context, Math.floor(seededRandom(0, place!)() * 2 ** 31));
+}
+
+/** Scores an answer as `answerLetter` does, with a seed of its own. */
+export async function answerLetterSeeded(task: LetterTask, context: RolloutContext): Promise<number> {
+  return scoreLetter(task, await askLetterSeeded(task, context));
 }
 
 export function scoreLetter(task: LetterTask, answer: string): number {
