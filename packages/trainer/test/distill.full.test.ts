@@ -5,7 +5,7 @@ import { MemoryStore } from '@agent-lightning/store';
 import { describe, expect, it } from 'vitest';
 import { distill, Trainer, type TrainerOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
-import { answerLetterSeeded, letterTasks, type LetterTask } from './letter-task.ts';
+import { answerLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { recordingLogger } from './run-folder.ts';
 import { TaughtBackend } from './taught-backend.ts';
 
@@ -14,7 +14,7 @@ async function measureGain(control: TrainerOptions['control'], learningRate: num
   try {
     const fixed = learningRate === 'auto' ? {} : { maxGradientNorm: 0 };
     const trainer = new Trainer<LetterTask>({
-      rollout: answerLetterSeeded,
+      rollout: answerLetter,
       // Plain gradient descent: what is small for Adam is nothing here.
       backend: new BigramBackend({ learningRateScale: learningRate === 'auto' ? 1e6 : 1 }),
       algorithm: distill({ teacher: new TaughtBackend(), samplesPerTask: 16, tasksPerStep: 8, learningRate, ...fixed }),

@@ -11,7 +11,7 @@ import { createCheckpoint, trainBytePairTokenizer } from '../../embedded/src/ind
 import { startFakeVllm, type FakeVllm, type FakeVllmOptions } from '../../gpu/test/fakes/fake-vllm.ts';
 import { distill, Trainer, type DistillMetrics, type DistillOptions, type TrainerOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
-import { answerLetter, answerLetterSeeded, askLetterSeeded, letterTasks, type LetterTask } from './letter-task.ts';
+import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { recordingLogger, readReport } from './run-folder.ts';
 import { TaughtBackend } from './taught-backend.ts';
 
@@ -50,12 +50,11 @@ function createTrainer(
   const backend = new BigramBackend();
   const runDirectory = given.runDirectory ?? join(folder, 'run');
   const trainer = new Trainer<LetterTask>({
+    rollout: answerLetter,
     backend,
     algorithm: distill({ teacher: new TaughtBackend(), ...small, ...options }),
     logger: recordingLogger(),
-    ...(given.runDirectory === undefined
-      ? { rollout: answerLetterSeeded, store: new MemoryStore() }
-      : { rollout: answerLetter }),
+    ...(given.runDirectory === undefined ? { store: new MemoryStore() } : {}),
     progress: 'none',
     handleSignals: false,
     ...given,
@@ -74,7 +73,7 @@ const markOfRight = Math.log(Math.exp(5) / (Math.exp(5) + 26)) + Math.log(27);
 const markOfWrong = Math.log(1 / (Math.exp(5) + 26)) + Math.log(27);
 
 async function askWithoutReward(task: LetterTask, context: RolloutContext): Promise<void> {
-  await askLetterSeeded(task, context);
+  await askLetter(task, context);
 }
 
 describe('distill', () => {

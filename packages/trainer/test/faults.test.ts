@@ -10,6 +10,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type GrpoLine as StepMetrics,
   createFolder,
+  createRunDirectory,
   createTestTrainer,
   readMetrics,
   readReport,
@@ -17,7 +18,7 @@ import {
 import type { TrainerOptions } from '../src/index.ts';
 import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { BigramBackend } from './bigram-backend.ts';
-import { answerLetter, answerLetterSeeded, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
+import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 
 const tasks = letterTasks;
 
@@ -108,7 +109,7 @@ describe('rollouts that go wrong are data', () => {
     const { reportPath } = await trainer.fit({ train: tasks, steps: 2 });
     expect(logger.lines.filter((line) => line.includes('agent-failed'))).toEqual([
       expect.stringMatching(
-        /^warning: step 1: 8 of 32 rollouts \(25 %\) failed with agent-failed, such as run\.s1\.g0\.k3: no such table\. Who causes this is not known, so they count with reward 0; .*failures: \{ PaymentError: 'world' \}/,
+        /^warning: step 1: 8 of 32 rollouts \(25 %\) failed with agent-failed, such as run-\w+\.s1\.g0\.k3: no such table\. Who causes this is not known, so they count with reward 0; .*failures: \{ PaymentError: 'world' \}/,
       ),
     ]);
     const { failures } = (await readReport(reportPath)).reply('examples');
@@ -243,7 +244,6 @@ describe('where a run is kept', () => {
     const store = await openSqliteStore({ path, maxSizeBytes: 400_000 });
     const { trainer, runDirectory } = await createTestTrainer({
       store,
-      rollout: answerLetterSeeded,
       checkpointEvery: 50,
     });
     await expect(trainer.fit({ train: tasks, steps: 50 })).rejects.toMatchObject({
@@ -267,7 +267,6 @@ describe('where a run is kept', () => {
     const store = new FullStore();
     const { trainer, runDirectory } = await createTestTrainer({
       store,
-      rollout: answerLetterSeeded,
       checkpointEvery: 50,
     });
     await expect(trainer.fit({ train: tasks, steps: 50 })).rejects.toMatchObject({ code: 'store-full' });
@@ -392,7 +391,10 @@ describe('what cannot work is refused before anything runs', () => {
     [{ backend: {} }],
     [{ gateway: {} }],
   ])('new Trainer(%j)', async (options) => {
-    await expect(createTestTrainer(options as never)).rejects.toMatchObject({ code: 'option-invalid' });
+    const runDirectory = await createRunDirectory();
+    await expect(createTestTrainer({ ...(options as object), runDirectory })).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
   });
 
   it('a task without a kind', async () => {

@@ -11,7 +11,7 @@ import {
 } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { Trainer, type StoredRollout } from '../src/index.ts';
-import { askLetter, askLetterSeeded, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
+import { askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
 import { capitalTasks, runCapital, search, type CapitalTask } from './prompt-search/capital-task.ts';
 import { promptSearch } from './prompt-search/prompt-search.ts';
 import { createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
@@ -43,7 +43,7 @@ describe('a reward of whole groups', () => {
         groupReward: rate,
         // Held-out tasks run one by one, and have a reward of their own; in training it does not count.
         rollout: async (task, context) => {
-          const score = scoreLetter(task, await askLetterSeeded(task, context));
+          const score = scoreLetter(task, await askLetter(task, context));
           return context.mode === 'train' ? -1 : score;
         },
       },

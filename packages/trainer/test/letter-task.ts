@@ -1,4 +1,4 @@
-import { seededRandom } from '@agent-lightning/core';
+import { seededRandom, type Rollout } from '@agent-lightning/core';
 import type { RolloutContext } from '@agent-lightning/runner';
 
 /** "Which letter follows this one?", for the first letters of the alphabet. */
@@ -15,7 +15,8 @@ export const letterTasks: readonly LetterTask[] = [...'abcdefgh'].map((letter, i
 }));
 
 /** Asks the policy over HTTP, as an agent built by hand does, and returns its answer. */
-export async function askLetter(task: LetterTask, { llm, signal }: RolloutContext, seed?: number): Promise<string> {
+export async function askLetter(task: LetterTask, { llm, signal, rollout }: RolloutContext): Promise<string> {
+  const seed = seedOf(rollout);
   const response = await fetch(`${llm.baseUrl}/chat/completions`, {
     method: 'POST',
     signal,
@@ -33,17 +34,12 @@ export async function answerLetter(task: LetterTask, context: RolloutContext): P
 }
 
 /**
- * Asks with a seed that follows from the rollout's place in its run. A run in a store that it was given has an id by chance, from which
- * the gateway's seeds follow: what it samples, and so a test of it, would differ from time to time.
+ * Returns a seed that follows from the rollout's place in its run, where the run has a store that it was given: its id is random then, the
+ * gateway's seeds follow from it, and what is sampled, and so a test of it, would differ from time to time.
  */
-export async function askLetterSeeded(task: LetterTask, context: RolloutContext): Promise<string> {
-  const [, place] = /^[^.]*\.(.*?)(?:\.r\d+)?$/.exec(context.rollout.rolloutId)!;
-  return await askLetter(task, context, Math.floor(seededRandom(0, place!)() * 2 ** 31));
-}
-
-/** Scores an answer as `answerLetter` does, with a seed of its own. */
-export async function answerLetterSeeded(task: LetterTask, context: RolloutContext): Promise<number> {
-  return scoreLetter(task, await askLetterSeeded(task, context));
+export function seedOf({ rolloutId }: Rollout, caller: string = ''): number | undefined {
+  const [, place] = /^run-[0-9a-f]+\.(.*?)(?:\.r\d+)?$/.exec(rolloutId) ?? [];
+  return place === undefined ? undefined : Math.floor(seededRandom(0, `${place} ${caller}`)() * 2 ** 31);
 }
 
 export function scoreLetter(task: LetterTask, answer: string): number {

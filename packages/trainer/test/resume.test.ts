@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type GrpoLine as StepMetrics,
   createFolder,
+  createRunDirectory,
   createTestTrainer,
   readMetrics,
   readReport,
@@ -34,7 +35,7 @@ async function interrupt(abort: AbortController, { signal }: RolloutContext): Pr
 
 /** The run that nobody interrupts, to compare with. */
 async function undisturbed(): Promise<TrainingResult> {
-  const { trainer } = await createTestTrainer();
+  const { trainer } = await createTestTrainer({ runDirectory: await createRunDirectory() });
   return await trainer.fit({ train: letterTasks, validation: letterTasks, steps });
 }
 
@@ -42,6 +43,7 @@ describe('an interrupted run', () => {
   it('goes on where it was, to the very same end', async () => {
     const abort = new AbortController();
     const { trainer, runDirectory, logger } = await createTestTrainer({
+      runDirectory: await createRunDirectory(),
       signal: abort.signal,
       rollout: async (task, context) => {
         if (context.rollout.rolloutId === 'run.s4.g2.k3') abort.abort();
@@ -73,6 +75,7 @@ describe('an interrupted run', () => {
   it('runs only those rollouts again that had not come to an end, and they draw what they would have drawn', async () => {
     const abort = new AbortController();
     const { trainer, runDirectory } = await createTestTrainer({
+      runDirectory: await createRunDirectory(),
       signal: abort.signal,
       runners: 1,
       rollout: async (task, context) => {
@@ -93,7 +96,7 @@ describe('an interrupted run', () => {
       },
     });
     const resumed = await again.trainer.fit({ train: letterTasks, steps: 2, resume: true });
-    const { trainer: undisturbed } = await createTestTrainer();
+    const { trainer: undisturbed } = await createTestTrainer({ runDirectory: await createRunDirectory() });
     expect(resumed.curve).toEqual((await undisturbed.fit({ train: letterTasks, steps: 2 })).curve);
     expect(finished.length).toBeGreaterThan(32);
     expect(ran).toHaveLength(64 - finished.length);

@@ -4,7 +4,7 @@ import type { StepMetrics as RunMetrics } from '@agent-lightning/run';
 import { MemoryStore } from '@agent-lightning/store';
 import { sft, Trainer, type SftMetrics, type SftOptions, type TrainerOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
-import { answerLetter, answerLetterSeeded, type LetterTask } from './letter-task.ts';
+import { answerLetter, type LetterTask } from './letter-task.ts';
 import { createFolder, recordingLogger, type RecordingLogger } from './run-folder.ts';
 
 /** Learns within a few steps: each has all letters. */
@@ -29,12 +29,11 @@ export async function createSftTrainer(
   const logger = recordingLogger();
   const runDirectory = given.runDirectory ?? join(await createFolder(), 'run');
   const trainer = new Trainer<LetterTask>({
+    rollout: answerLetter,
     algorithm: sft({ ...learns, ...options }),
     logger,
     // A run that is resumed has a store of its own; one in memory is quicker.
-    ...(given.runDirectory === undefined
-      ? { rollout: answerLetterSeeded, store: new MemoryStore() }
-      : { rollout: answerLetter }),
+    ...(given.runDirectory === undefined ? { store: new MemoryStore() } : {}),
     progress: 'none',
     handleSignals: false,
     ...given,
