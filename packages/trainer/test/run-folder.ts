@@ -34,6 +34,19 @@ export async function createRunDirectory(): Promise<string> {
   return join(await createFolder(), 'run');
 }
 
+/**
+ * Returns the place of a run, and its store in memory: a new one for a run without a place, and that of the run that goes on there. One
+ * that has a store, or a new place of its own, needs none.
+ */
+export async function placeRun(
+  given: Pick<TrainerOptions, 'runDirectory' | 'store'>,
+): Promise<{ readonly runDirectory: string; readonly store: MemoryStore | undefined }> {
+  const runDirectory = given.runDirectory ?? (await createRunDirectory());
+  if (given.store !== undefined) return { runDirectory, store: undefined };
+  if (given.runDirectory === undefined) stores.set(runDirectory, new MemoryStore());
+  return { runDirectory, store: stores.get(runDirectory) };
+}
+
 /** The lines of a run's metrics. */
 export async function readMetrics(runDirectory: string): Promise<readonly GrpoLine[]> {
   const lines = (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8')).trim().split('\n');
@@ -91,9 +104,7 @@ export async function createTestTrainer(
 ): Promise<TestTrainer> {
   const backend = options.backend instanceof BigramBackend ? options.backend : new BigramBackend();
   const logger = recordingLogger();
-  const runDirectory = options.runDirectory ?? (await createRunDirectory());
-  if (options.runDirectory === undefined && options.store === undefined) stores.set(runDirectory, new MemoryStore());
-  const store = options.store === undefined ? stores.get(runDirectory) : undefined;
+  const { runDirectory, store } = await placeRun(options);
   const trainer = new Trainer<LetterTask>({
     rollout: answerLetter,
     backend,
