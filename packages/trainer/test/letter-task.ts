@@ -37,9 +37,9 @@ export async function answerLetter(task: LetterTask, context: RolloutContext): P
  * Returns a seed that follows from the rollout's place in its run, where the run has a store that it was given: its id is random then, the
  * gateway's seeds follow from it, and what is sampled, and so a test of it, would differ from time to time.
  */
-export function seedOf({ rolloutId }: Rollout, caller: string = ''): number | undefined {
+export function seedOf({ rolloutId }: Rollout, ...caller: readonly string[]): number | undefined {
   const [, place] = /^run-[0-9a-f]+\.(.*?)(?:\.r\d+)?$/.exec(rolloutId) ?? [];
-  return place === undefined ? undefined : Math.floor(seededRandom(0, `${place} ${caller}`)() * 2 ** 31);
+  return place === undefined ? undefined : Math.floor(seededRandom(0, [place, ...caller].join(' '))() * 2 ** 31);
 }
 
 export function scoreLetter(task: LetterTask, answer: string): number {
