@@ -1,7 +1,7 @@
 import type { Episode, Rollout, RolloutExcerpt } from '@agent-lightning/core';
 import type { TokenDetails, TokenSample } from '../api.ts';
 import { computeSamples, type ComputedSample } from './compute-samples.ts';
-import { orSentence, readEpisodes, readStep, type ReadStep, type StepContext } from './read-step.ts';
+import { readEpisodes, readStep, type ReadStep, type StepContext } from './read-step.ts';
 import { stepOf } from '../step-of.ts';
 import type { TokenTexts } from './token-texts.ts';
 
@@ -72,16 +72,12 @@ async function findSamples(context: TokenContext, rollout: Rollout): Promise<Fou
   const own = await readEpisodes(context.store, [rollout]);
   const bare = computeSamples(own, rollout.rolloutId, undefined);
   if (rollout.mode !== 'train') return { samples: bare, notes: [measuresOnly] };
-  const found = await orSentence(async () => {
-    const read = await readStep(context, stepOf(rollout));
-    return typeof read === 'string' ? read : compute(read, rollout.rolloutId);
-  });
-  return typeof found === 'string' ? { samples: bare, notes: [found] } : found;
-}
-
-function compute(read: ReadStep, rolloutId: string): FoundSamples | string {
-  const samples = computeSamples(read.episodes, rolloutId, read.options);
-  return samples.length > 0 ? { samples, notes: notesOf(read.episodes, read.line) } : untrained;
+  const read = await readStep(context, stepOf(rollout));
+  if (typeof read === 'string') return { samples: bare, notes: [read] };
+  const samples = computeSamples(read.episodes, rollout.rolloutId, read.batch);
+  return samples.length > 0
+    ? { samples, notes: notesOf(read.episodes, read.line) }
+    : { samples: bare, notes: [untrained] };
 }
 
 const measuresOnly = 'This rollout measures the agent: nothing is trained from it, so its tokens have no advantage.';

@@ -1,6 +1,6 @@
-import { buildBatch, type BatchSample, type Episode, type LightningBatch } from '@agent-lightning/core';
+import type { BatchSample, Episode, LightningBatch } from '@agent-lightning/core';
 import type { RunConfig } from '@agent-lightning/run';
-import { readEpisodes, readFinished, readStep, largestStep, orSentence, type ReadStep } from '../rollouts/read-step.ts';
+import { largestStep, readEpisodes, readFinished, readStep } from '../rollouts/read-step.ts';
 import type { TokenContext } from '../rollouts/read-tokens.ts';
 import { shortTask } from '../rollouts/rollout-entry.ts';
 import { stepOf } from '../step-of.ts';
@@ -11,15 +11,10 @@ import type { Layout, RolloutSamples, RolloutTree, SampleSums, StepSamples } fro
 /** The parts of a run from which its samples are computed again. */
 export type SampleContext = Omit<TokenContext, 'excerpts'>;
 
-/** A step with the batch that its run made of it. */
-interface Computed extends ReadStep {
-  readonly batch: LightningBatch;
-}
-
 /** Reads how the calls of a step became training samples, and what was left out. */
 export async function readStepSamples(context: SampleContext, step: number): Promise<StepSamples> {
   const layout = readLayout(context.config);
-  const computed = await compute(context, step);
+  const computed = await readStep(context, step);
   const ids = context.idsOfStep(step);
   const episodes =
     typeof computed !== 'string'
@@ -57,7 +52,7 @@ export async function readRolloutTree(context: SampleContext, rolloutId: string)
   const textsOf = context.texts.source === 'none' ? undefined : context.texts.of;
   const computed =
     rollout.mode === 'train'
-      ? await compute(context, stepOf(rollout))
+      ? await readStep(context, stepOf(rollout))
       : 'This rollout measures the agent: nothing is trained from it.';
   const scored =
     typeof computed === 'string' ? undefined : computed.episodes.find((each) => each.rollout.rolloutId === rolloutId);
@@ -79,13 +74,6 @@ export async function readRolloutTree(context: SampleContext, rolloutId: string)
 function whyLeftOut(batch: LightningBatch, scored: Episode | undefined): string | undefined {
   if (scored === undefined) return 'it did not come to an end of its own, so the step had nothing of it';
   return findReasons(batch, [scored]).get(scored.rollout.rolloutId);
-}
-
-async function compute(context: SampleContext, step: number | undefined): Promise<Computed | string> {
-  return await orSentence(async () => {
-    const read = await readStep(context, step);
-    return typeof read === 'string' ? read : { ...read, batch: buildBatch(read.episodes, read.options) };
-  });
 }
 
 /** Adds what credit assignment and the estimator gave each call. */

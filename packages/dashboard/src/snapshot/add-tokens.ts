@@ -7,7 +7,6 @@ import { addressOf } from './address.ts';
 import { Budget } from './budget.ts';
 import type { SnapshotSource } from './make-snapshot.ts';
 import type { SnapshotEntries } from './read-entries.ts';
-import { rememberSpans } from './remember-spans.ts';
 
 /** The most characters of tokens and samples in a snapshot. */
 const mostCharacters = 4_000_000;
@@ -32,7 +31,8 @@ export async function addTokens(
   const step = newestStep(context);
   if (step > 0 && found.hasWholeStep(step)) add(await readStepSamples(context, step), 'samples');
   let count = 0;
-  for (const { rollout, step: own, calls } of chosen.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0))) {
+  // Newest first, so that each step is read once.
+  for (const { rollout, step: own, calls } of chosen.toSorted((a, b) => (b.step ?? 0) - (a.step ?? 0))) {
     const id = rollout.rolloutId;
     if (calls === 0 || (rollout.mode === 'train' && own !== undefined && !found.hasWholeStep(own))) continue;
     const tokens = await readTokens(context, id);
@@ -48,7 +48,7 @@ async function openContext(
   { entries }: SnapshotEntries,
 ): Promise<TokenContext> {
   return {
-    store: rememberSpans(store),
+    store,
     config: details.config,
     metrics: await files.metrics(),
     excerpts: await readExcerpts(files.directory),
