@@ -39,7 +39,7 @@ export async function readStepSamples(context: SampleContext, step: number): Pro
     used,
     leftOut: gatherLeftOut(episodes, reasons),
     rollouts,
-    notes: typeof computed === 'string' ? notesOfUnknown(computed) : notesOfComputed(used, line),
+    remarks: typeof computed === 'string' ? remarksOfUnknown(computed) : remarksOfComputed(used, line),
   };
 }
 
@@ -67,7 +67,7 @@ export async function readRolloutTree(context: SampleContext, rolloutId: string)
     calls: typeof computed === 'string' ? tree.calls : withCredit(tree.calls, computed.batch, rolloutId, samples),
     samples: tree.samples,
     untrainable: episode.untrainable.map(({ spanId, agentName, reason }) => ({ spanId, agentName, reason })),
-    notes: typeof computed === 'string' ? notesOfUnknown(computed) : [],
+    remarks: typeof computed === 'string' ? remarksOfUnknown(computed) : [],
   };
 }
 
@@ -145,7 +145,7 @@ function sumUp(episodes: readonly Episode[], rollouts: readonly RolloutSamples[]
   };
 }
 
-function notesOfUnknown(reason: string): readonly string[] {
+function remarksOfUnknown(reason: string): readonly string[] {
   return [
     reason,
     'So what of it was trained on is not known here; the figures are those of every rollout with calls, by their tokens alone.',
@@ -153,7 +153,7 @@ function notesOfUnknown(reason: string): readonly string[] {
 }
 
 /** Says where the figures come from, and where the trainer counted others: it leaves out calls by limits that are not kept. */
-function notesOfComputed(used: SampleSums, line: object | undefined): readonly string[] {
+function remarksOfComputed(used: SampleSums, line: object | undefined): readonly string[] {
   const counted = (line as { readonly samples?: unknown } | undefined)?.samples;
   return [
     'The samples are computed again from the rollouts of the step by the options of the run.',

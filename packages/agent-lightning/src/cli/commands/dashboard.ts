@@ -34,7 +34,10 @@ export function addDashboardCommand(program: Command): void {
     ],
   })
     .option('--port <port>', 'the port on 127.0.0.1; 0 is any free one', readWholeNumber(0), usualPort)
-    .option('--store <store>', 'the store of run directories without one: a file of SQLite or a postgres:// URL')
+    .option(
+      '--store <store>',
+      'the store of run directories without one: a file of SQLite, a postgres:// URL or the http:// address of a server',
+    )
     .option('--schema <name>', 'the schema of a PostgreSQL store (default: agent_lightning)');
   runAs<DashboardCommandOptions>(command, async ({ options, arguments: [place], terminal, isJson }) => {
     const signal = terminal.interruption();
