@@ -110,5 +110,4 @@ export interface TreeSample {
   readonly trainedCalls: readonly number[];
   readonly tokens: number;
   readonly trainedTokens: number;
-  readonly weight?: number;
 }
