@@ -83,6 +83,19 @@ describe('the runs', () => {
     expect(runs.find(({ id }) => id === 'a')).toMatchObject({ state: 'stopped', steps: 2, rollouts: 12, failed: 1 });
   });
 
+  it('are those in the folder runs of a project, which the first training makes', async () => {
+    const project = await createFolder();
+    const url = await start(project);
+    expect((await ask<RunList>(url, '/api/runs')).runs).toEqual([]);
+    await mkdir(join(project, 'runs', 'a'), { recursive: true });
+    await writeFile(
+      join(project, 'runs', 'a', 'run.json'),
+      JSON.stringify({ runId: 'run', startedAt: '', config: {} }),
+    );
+    expect((await ask<RunList>(url, '/api/runs')).runs).toMatchObject([{ id: 'a' }]);
+    expect(await ask<RunDetails>(url, '/api/runs/a')).toMatchObject({ directory: join(project, 'runs', 'a') });
+  });
+
   it('say how they ended, whether they go on, and that they were killed after they had gone on', async () => {
     const folder = await createFolder();
     const directory = await makeRun(folder, 'a', steps);

@@ -64,7 +64,11 @@ function Step({ run, data }: { readonly run: string; readonly data: StepSamples 
     return (
       <>
         <Remarks remarks={remarks} />
-        <Empty>No training rollout of step {step} has come to an end.</Empty>
+        <Empty>
+          {step === 0
+            ? 'No step has begun: there are no training rollouts yet.'
+            : `No training rollout of step ${step} has come to an end.`}
+        </Empty>
       </>
     );
   const saved = used.callTokens - used.sampleTokens;
