@@ -4,6 +4,7 @@ import type { ErrorReply } from '../../src/api.ts';
 import { answerFromSnapshot } from './snapshot/answer.ts';
 import { snapshot } from './snapshot/snapshot.ts';
 import { readKey } from './access.ts';
+import { followWhileSeen } from './follow-while-seen.ts';
 import { Repeater } from './repeater.ts';
 
 /** Counts what the server told of: pages ask again when the number that they name grows. */
@@ -12,15 +13,19 @@ export const changes = { runs: signal(0), run: signal(0), rollouts: signal(0) };
 /** Tells whether the server is heard. */
 export const isConnected = signal(true);
 
-/** Listens to the events of a run, or of the list of runs; returns the function that ends it. */
+/** Listens to the events of a run, or of the list of runs, while the page is seen; returns the function that ends it. */
 export function listen(run: string | undefined): () => void {
   if (snapshot !== undefined) return () => undefined; // nothing changes in a file
-  const source = new EventSource(run === undefined ? '/api/events' : `/api/events?run=${encodeURIComponent(run)}`);
-  for (const name of ['runs', 'run', 'rollouts'] as const)
-    source.addEventListener(name, () => (changes[name].value += 1));
-  source.addEventListener('open', () => (isConnected.value = true));
-  source.addEventListener('error', () => (isConnected.value = false));
-  return () => source.close();
+  const open = (): EventSource => {
+    const source = new EventSource(run === undefined ? '/api/events' : `/api/events?run=${encodeURIComponent(run)}`);
+    for (const [name, change] of Object.entries(changes)) source.addEventListener(name, () => (change.value += 1));
+    source.addEventListener('open', () => (isConnected.value = true));
+    source.addEventListener('error', () => (isConnected.value = false));
+    return source;
+  };
+  return followWhileSeen(document, open, () => {
+    for (const change of Object.values(changes)) change.value += 1;
+  });
 }
 
 /** Asks a route of the server, or the file that holds the run. @throws Error with the sentence that says what is wrong */
