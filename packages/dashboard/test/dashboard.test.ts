@@ -474,6 +474,7 @@ describe('the server', () => {
       ['/api/runs/b', 404, 'run', 'run "b"'],
       ['/api/runs/a/rollouts/none', 404, 'rollout', 'rollout "none"'],
       ['/api/runs/a/rollouts/%2e%2e%2fetc', 404, 'rollout', '../etc'],
+      ['/api/runs/a/rollouts/a..b', 404, 'rollout', 'rollout "a..b"'],
       ['/api/runs/%2e%2e', 404, 'path', '/api/'],
       ['/api/runs/%E0%A4/metrics', 404, 'run', '%E0%A4'],
       ['/api/none', 404, 'path', '/api/none'],

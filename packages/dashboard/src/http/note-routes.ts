@@ -1,9 +1,9 @@
 import { check } from '@agent-lightning/core';
+import { isId } from '@agent-lightning/store';
 import type { NoteList } from '../api.ts';
 import { toLabelLines } from '../notes/label-lines.ts';
 import { checkNoteContent, type Note } from '../notes/note.ts';
 import type { RunShelf } from '../runs/run-shelf.ts';
-import { isId } from './is-id.ts';
 import { lines, route, write, type Route } from './route.ts';
 
 /** Makes the routes of a reader's notes: they are the only ones that write, into a file of their own. */
