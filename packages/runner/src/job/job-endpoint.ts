@@ -9,7 +9,8 @@ export function jobEndpoint(
 ): LlmEndpoint {
   const url = new URL(llm.baseUrl);
   // By text, for a URL's own form would change what the gateway wrote, such as a missing last slash.
-  if (gatewayUrl !== undefined) return { ...llm, baseUrl: llm.baseUrl.replace(/^[a-z]+:\/\/[^/]+/i, gatewayUrl.origin) };
+  if (gatewayUrl !== undefined)
+    return { ...llm, baseUrl: llm.baseUrl.replace(/^[a-z]+:\/\/[^/]+/i, gatewayUrl.origin) };
   if (isLoopback(url.hostname) && !template.isOnHost) throw unreachable(llm.baseUrl);
   return llm;
 }

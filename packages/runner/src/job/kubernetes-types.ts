@@ -63,7 +63,7 @@ export interface Job {
   readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
-/** What a container does, or did. */
+/** Says what a container does, or did. */
 export interface ContainerState {
   readonly waiting?: { readonly reason?: string; readonly message?: string };
   readonly running?: object;

@@ -30,6 +30,13 @@ export type Fault =
   | 'cut'
   | { readonly status: number; readonly headers?: Record<string, string>; readonly message?: string };
 
+/** What a container leaves that ran no program. */
+interface PodEnd {
+  readonly exitCode?: number;
+  readonly log?: string;
+  readonly reason?: string;
+}
+
 /** Says what becomes of a pod; the default is to run its container. */
 export type Kubelet = (pod: StoredObject, cluster: JobCluster) => void;
 
@@ -52,6 +59,7 @@ export class JobCluster {
   readonly store: ObjectStore = new ObjectStore((kind, object) => this.#onDelete(kind, object));
   readonly #server: Server;
   readonly #processes = new Map<string, PodProcess>();
+  readonly #logs = new Map<string, string>();
   readonly #waiting = new Set<() => void>();
 
   constructor({ authority, server }: Certificates) {
@@ -85,6 +93,11 @@ export class JobCluster {
     }
   }
 
+  /** Tells whether a container has written this. */
+  hasPrinted(text: string): boolean {
+    return [...this.#processes.values()].some((process) => process.log().includes(text));
+  }
+
   names(kind: string): readonly string[] {
     return this.store.list(kind).map(({ metadata }) => metadata.name);
   }
@@ -105,6 +118,13 @@ export class JobCluster {
     this.store.add('events', { metadata: { name: `event-${this.store.list('events').length}` }, ...event });
   }
 
+  /** Ends the container of a pod that ran no program, with what it is said to have left. */
+  end(pod: StoredObject, { exitCode = 0, log = '{"reward":1}\n', reason = 'Completed' }: PodEnd = {}): void {
+    this.#logs.set(pod.metadata.name, log);
+    const { name } = (pod.spec as StoredPodSpec).containers[0]!;
+    this.#onState(pod, name, { terminated: { exitCode, reason } });
+  }
+
   /** Runs the container of a pod. */
   run(pod: StoredObject): void {
     const { name } = pod.metadata;
@@ -117,7 +137,7 @@ export class JobCluster {
     this.#processes.set(name, process);
   }
 
-  #onState(pod: StoredObject, container: string, state: { terminated?: { exitCode: number } } & object): void {
+  #onState(pod: StoredObject, container: string, state: { terminated?: { exitCode: number; reason?: string } }): void {
     const phase = state.terminated === undefined ? 'Running' : state.terminated.exitCode === 0 ? 'Succeeded' : 'Failed';
     this.setPod(pod.metadata.name, { phase, containerStatuses: [{ name: container, state }] });
     if (phase === 'Running') return;
@@ -228,11 +248,11 @@ export class JobCluster {
     response: ServerResponse,
     refuse: (status: number, reason: string, message: string) => void,
   ): void {
-    const process = this.#processes.get(name);
-    if (this.store.get('pods', name) === undefined || process === undefined)
+    const log = this.#processes.get(name)?.log() ?? this.#logs.get(name);
+    if (this.store.get('pods', name) === undefined || log === undefined)
       return refuse(404, 'NotFound', `pods "${name}" not found`);
     response.writeHead(200, { 'content-type': 'text/plain' });
-    response.end(process.log());
+    response.end(log);
   }
 
   #userOf(request: IncomingMessage): string | undefined {

@@ -38,7 +38,7 @@ export interface PodProcess {
 export function startPod(
   pod: StoredObject,
   readSecret: (name: string) => Readonly<Record<string, string>>,
-  onState: (state: object) => void,
+  onState: (state: { running?: object; terminated?: { exitCode: number; reason?: string } }) => void,
 ): PodProcess {
   const spec = pod.spec as StoredPodSpec;
   const [container] = spec.containers;

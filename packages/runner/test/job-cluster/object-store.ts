@@ -44,7 +44,12 @@ export class ObjectStore {
   /** Merges a change as RFC 7396 says; undefined when there is no such object. */
   merge(kind: string, name: string, change: unknown): StoredObject | undefined {
     const before = this.get(kind, name);
-    return before && this.#put(kind, mergePatch(before, change) as StoredObject);
+    const after = before && this.#put(kind, mergePatch(before, change) as StoredObject);
+    // What belongs to something that is gone goes too.
+    const owners = after?.metadata.ownerReferences ?? [];
+    const ids = new Set([...this.#objects.values()].map(({ metadata }) => metadata.uid));
+    if (owners.length > 0 && owners.every(({ uid }) => !ids.has(uid))) this.remove(kind, name);
+    return after;
   }
 
   /** Deletes an object and, in the background as it were, all that have no other owner. */
@@ -53,7 +58,7 @@ export class ObjectStore {
     if (object === undefined) return undefined;
     this.#objects.delete(`${kind}/${name}`);
     this.#onDelete(kind, object);
-    for (const [key, { metadata }] of [...this.#objects])
+    for (const [key, { metadata }] of this.#objects)
       if (metadata.ownerReferences?.length === 1 && metadata.ownerReferences[0]!.uid === object.metadata.uid)
         this.remove(key.split('/')[0]!, metadata.name);
     return object;
