@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, type Clock } from '@agent-lightning/platform';
 import { MemoryStore } from '@agent-lightning/store';
-import { Runner, type RolloutFunction } from '../src/index.ts';
+import { Runner, type RolloutFunction, type RunJobOptions } from '../src/index.ts';
 import { resolveJobOptions } from '../src/job/job-options.ts';
 import { createJobFunction } from '../src/job/run-job.ts';
 import { ownedName, thisOwner } from '../src/process-owner.ts';
+import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { runOne, type CommandRun } from './command-run.ts';
 import { makeCertificates, type Certificates } from './job-cluster/certificates.ts';
+import { readDocumentedRights, rightOf } from './job-cluster/documented-role.ts';
 import { JobCluster } from './job-cluster/job-cluster.ts';
 
 let folder: string;
@@ -25,11 +27,17 @@ async function startCluster(): Promise<JobCluster> {
   const cluster = await new JobCluster(certificates).start();
   cluster.tokens.add('t');
   cluster.kubelet = (pod) => cluster.end(pod);
+  const rights = readDocumentedRights();
+  cluster.isAllowed = (request) => rights.has(rightOf(request));
   return cluster;
 }
 
 /** Returns the function that runs Jobs of a cluster, with a clock of the test. */
-async function createFunction(cluster: JobCluster, clock: Clock = systemClock): Promise<RolloutFunction> {
+async function createFunction(
+  cluster: JobCluster,
+  clock: Clock = systemClock,
+  options: Partial<RunJobOptions> = {},
+): Promise<RolloutFunction> {
   const kubeconfig = join(folder, `kube-${new URL(cluster.url).port}`);
   const ca = { 'certificate-authority-data': Buffer.from(certificates.authority).toString('base64') };
   const config = {
@@ -42,7 +50,7 @@ async function createFunction(cluster: JobCluster, clock: Clock = systemClock): 
   const containers = [{ name: 'agent', image: 'my-agent:1' }];
   const spec = { template: { spec: { hostNetwork: true, containers } } };
   const template = { apiVersion: 'batch/v1', kind: 'Job', spec };
-  return createJobFunction(resolveJobOptions({ template, kubeconfig, pollMs: 5 }), clock);
+  return createJobFunction(resolveJobOptions({ template, kubeconfig, pollMs: 5, ...options }), clock);
 }
 
 async function run(cluster: JobCluster): Promise<CommandRun> {
@@ -130,6 +138,31 @@ describe('what a process leaves that is gone', () => {
 });
 
 const llm = { baseUrl: 'http://127.0.0.1:9/v1', apiKey: 'al-canary', model: 'policy', sampling: {} };
+
+describe('the Role of the documents', () => {
+  it('has the rights that are used, and no other', async () => {
+    await using cluster = await startCluster();
+    const startTimeoutMs = 54_321;
+    using time = holdTimers(startTimeoutMs);
+    let nowMs = 0;
+    const clock = { now: (): number => nowMs, wait: systemClock.wait };
+    const rollout = await createFunction(cluster, clock, { startTimeoutMs });
+    cluster.kubelet = (pod) => void cluster.store.remove('pods', pod.metadata.name);
+    const running = runOne(rollout, null, {});
+    await cluster.until(() => time.count > 0 && cluster.names('jobs').length > 0);
+    nowMs = 30_000;
+    await cluster.until(() => cluster.requests.some((request) => rightOf(request).endsWith('leases: patch')));
+    time.end();
+    expect((await running).rollout.failure?.message).toContain('the cluster has not said why');
+    cluster.kubelet = (pod) => cluster.end(pod);
+    expect((await runOne(rollout, null, {})).rollout.status).toBe('succeeded');
+    // A Secret is deleted by itself only when its Job could not be created.
+    cluster.fault = ({ verb, resource }) => (verb === 'create' && resource === 'jobs' ? { status: 422 } : undefined);
+    expect((await runOne(rollout, null, {})).rollout.failure?.message).toContain('with 422');
+    expect(new Set(cluster.requests.map(rightOf))).toEqual(readDocumentedRights());
+    expect(everything(cluster)).toEqual([]);
+  });
+});
 
 describe('the Lease of a process', () => {
   it('is one for all Jobs that run, and goes with the last, so that nothing is left that could not be deleted', async () => {

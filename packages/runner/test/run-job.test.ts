@@ -10,6 +10,7 @@ import { runJob, type RunJobOptions, type RunnerOptions } from '../src/index.ts'
 import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { endpoint, runOne, type CommandRun } from './command-run.ts';
 import { makeCertificates, type Certificates } from './job-cluster/certificates.ts';
+import { readDocumentedRights, rightOf } from './job-cluster/documented-role.ts';
 import { JobCluster, type Kubelet } from './job-cluster/job-cluster.ts';
 
 let folder: string;
@@ -20,7 +21,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const startCluster = (): Promise<JobCluster> => new JobCluster(certificates).start();
+/** Starts a cluster in which a trainer has the rights of the documents. */
+async function startCluster(): Promise<JobCluster> {
+  const cluster = await new JobCluster(certificates).start();
+  const rights = readDocumentedRights();
+  cluster.isAllowed = (request) => rights.has(rightOf(request));
+  return cluster;
+}
 
 /** Writes a kubeconfig of a cluster; the user shows the client's certificate unless another is given. */
 async function writeKubeconfig(cluster: JobCluster, user?: object): Promise<string> {

@@ -181,6 +181,7 @@ describe('the options of runJob', () => {
     [{ template: manifest({ selector: {} }) }, 'spec.selector'],
     [{ template: manifest({ ttlSecondsAfterFinished: 0 }) }, 'ttlSecondsAfterFinished'],
     [{ template: manifest({}, {}, { name: 'A_b' }) }, 'metadata.name'],
+    [{ template: manifest({}, {}, { resourceVersion: '5' }) }, 'a Job that exists'],
     [{ template: manifest(), container: 'other' }, 'one of the template: agent'],
     [{ template: manifest(), taskIn: 'stdin' }, 'no standard input'],
     [{ template: manifest(), memory: '512m' }, 'half a byte'],

@@ -123,8 +123,8 @@ export function resolveJobOptions<Task>(options: RunJobOptions<Task>): ResolvedJ
 function resolveGatewayUrl(text: string | undefined, { isOnHost }: JobTemplate): URL | undefined {
   if (text === undefined) return undefined;
   const url = URL.parse(text);
-  const isAddress = url !== null && /^https?:$/.test(url.protocol) && url.pathname === '/' && url.search === '';
-  if (!isAddress)
+  // An address without a path is its origin, but for a last slash.
+  if (url === null || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`)
     throw invalid(
       'gatewayUrl',
       text,

@@ -47,6 +47,12 @@ export function readTemplate(given: string | object, container: string | undefin
       'one without',
       'an object with a name and an image',
     );
+  if (manifest.metadata?.resourceVersion !== undefined)
+    throw invalid(
+      'template.metadata.resourceVersion',
+      manifest.metadata.resourceVersion,
+      'left out, as uid and all that a cluster adds: this is the manifest of a Job that exists',
+    );
   checkOneRun(manifest.spec);
   return Object.freeze({
     manifest,
