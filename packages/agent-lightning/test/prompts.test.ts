@@ -29,8 +29,14 @@ beforeAll(async () => {
   await trainer.fit({ train: [{ name: 'Ada' }, { name: 'Max' }], steps: 1 });
 });
 
+/** Runs a command with caches of its own. */
+async function runWith(...args: string[]) {
+  const environment = { AGENT_LIGHTNING_CACHE: join(folder, 'caches') };
+  return await runInProcess(['prompts', ...args], { directory: folder, environment });
+}
+
 async function run(...args: string[]) {
-  const ended = await runInProcess(['prompts', ...args], { directory: folder });
+  const ended = await runWith(...args);
   expect(ended.complaints).toBe('');
   expect(ended.exitCode).toBe(0);
   return ended;
@@ -141,11 +147,20 @@ describe('agent-lightning prompts', () => {
     expect([after.versions.length, [4, 5].includes(after.current!)]).toEqual([5, true]);
   });
 
+  it('locks a directory in the caches of the user', async () => {
+    await run('promote', 'run', '--to', 'locked');
+    expect(await readdir(join(folder, 'caches'))).toEqual(['locks']);
+    await writeFile(join(folder, 'no-folder'), '');
+    const environment = { AGENT_LIGHTNING_CACHE: join(folder, 'no-folder') };
+    const refused = await runInProcess(['prompts', 'promote', 'run'], { directory: folder, environment });
+    expect(refused.complaints).toContain('in AGENT_LIGHTNING_CACHE');
+  });
+
   it('leaves the files of the user alone', async () => {
     const place = join(folder, 'own');
     await mkdir(place);
     await writeFile(join(place, 'greet.md'), 'mine');
-    const refused = await runInProcess(['prompts', 'promote', 'run', '--to', 'own'], { directory: folder });
+    const refused = await runWith('promote', 'run', '--to', 'own');
     expect(refused.complaints).toContain('did not write: greet.md; move them, or name another directory');
     expect(await readFile(join(place, 'greet.md'), 'utf8')).toBe('mine');
     expect(await readdir(place)).toEqual(['greet.md']);
@@ -159,24 +174,22 @@ describe('agent-lightning prompts', () => {
   });
 
   it('promotes nothing to a store that is not there, and nothing of a control run', async () => {
-    const fail = async (...args: string[]) => await runInProcess(['prompts', ...args], { directory: folder });
-    expect((await fail('promote', 'run', '--to', 'missing.sqlite')).complaints).toContain('there is no store');
+    expect((await runWith('promote', 'run', '--to', 'missing.sqlite')).complaints).toContain('there is no store');
     await cp(join(folder, 'run', 'model'), join(folder, 'control', 'model'), { recursive: true });
     const record = JSON.parse(await readFile(join(folder, 'run/run.json'), 'utf8')) as { config: object };
     const config = { ...record.config, control: 'shuffled' };
     await writeFile(join(folder, 'control', 'run.json'), JSON.stringify({ ...record, config }));
-    expect((await fail('promote', 'control', '--to', 'controlled')).complaints).toContain('is a control run');
+    expect((await runWith('promote', 'control', '--to', 'controlled')).complaints).toContain('is a control run');
     expect((await readdir(folder)).filter((name) => /^(missing|controlled)/.test(name))).toEqual([]);
   });
 
   it('says what is missing', async () => {
-    const fail = async (...args: string[]) => await runInProcess(['prompts', ...args], { directory: folder });
-    expect((await fail('promote', '.')).complaints).toContain('is no run directory');
-    expect((await fail('list', 'nowhere')).complaints).toContain('the directory of prompts must be a directory');
+    expect((await runWith('promote', '.')).complaints).toContain('is no run directory');
+    expect((await runWith('list', 'nowhere')).complaints).toContain('the directory of prompts must be a directory');
     await run('promote', 'run', '--to', 'other');
-    expect((await fail('diff', 'other', '--promoted', '7')).complaints).toContain(
+    expect((await runWith('diff', 'other', '--promoted', '7')).complaints).toContain(
       'there is no version 7; there are: 1',
     );
-    expect((await fail('export', 'other', '--output', 'run')).complaints).toContain('is there already');
+    expect((await runWith('export', 'other', '--output', 'run')).complaints).toContain('is there already');
   });
 });

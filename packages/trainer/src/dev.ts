@@ -119,7 +119,8 @@ async function dryRunOnMeter<Task>(
   progress.watchCalls(() => session.openCalls());
   try {
     progress.begin(0, 'the dry run', tasks.length * samples);
-    const rehearsal = isOwn ? undefined : await options.algorithm.rehearse(toHost(trainer, session, tasks));
+    const stopping = joinStops(options, session, meter);
+    const rehearsal = isOwn ? undefined : await options.algorithm.rehearse(toHost(trainer, session, tasks, stopping));
     session.start();
     const failures = scoreFailures(options);
     const collector = new RolloutCollector({
@@ -132,7 +133,6 @@ async function dryRunOnMeter<Task>(
       failures,
       meter,
     });
-    const stopping = joinStops(options, session, meter);
     const planned = planGroups(0, tasks, [...tasks.keys()], samples, rehearsal?.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
     const read = await new StepEpisodes(collector, createScorer({ options, session, collector })).read(rollouts);

@@ -21,6 +21,7 @@ export function toHost<Task>(
   trainer: ResolvedTrainerOptions<Task>,
   session: Session<Task>,
   tasks: readonly Task[],
+  signal: AbortSignal,
 ): AlgorithmHost {
   const { backend, policies, seed, control, maxStaleness, noSignalPatience, maxDivergence, logger } = trainer;
   return {
@@ -34,6 +35,7 @@ export function toHost<Task>(
     noSignalPatience,
     maxDivergence,
     logger,
+    signal,
     putResources: (resourcesId, resources) => session.putResources(resourcesId, resources),
     findResources: (resourcesId) => session.findResources(resourcesId),
     readSpans: (rollouts) => session.readSpans(rollouts),

@@ -360,8 +360,9 @@ function checkGroupReward<Task, Metrics extends object>({
 function checkOwnModels<Task, Metrics extends object>({
   ownModels,
   gateway,
+  runners,
   algorithm: { name, uses },
-}: Pick<TrainerOptions<Task, Metrics>, 'ownModels' | 'gateway' | 'algorithm'>): OwnModels | undefined {
+}: Pick<TrainerOptions<Task, Metrics>, 'ownModels' | 'gateway' | 'runners' | 'algorithm'>): OwnModels | undefined {
   if (ownModels === undefined) return undefined;
   Session.checkOwnModels('Trainer: ownModels', ownModels);
   const given = Object.keys(ownModels).join(', ');
@@ -376,6 +377,12 @@ function checkOwnModels<Task, Metrics extends object>({
       'Trainer: ownModels',
       given,
       'left out where a gateway is given, which has it as an option',
+    );
+  if (runners === 0)
+    throw check.optionInvalid(
+      'Trainer: ownModels',
+      given,
+      'left out since runners is 0: agents elsewhere do not ask through the gateway of this process; give it to theirs, as in Gateway.start({ ownModels })',
     );
   return ownModels;
 }

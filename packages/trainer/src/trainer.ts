@@ -177,7 +177,8 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
     try {
       const { store, failed } = session;
       const { retry, attemptTimeoutMs } = options;
-      const algorithm = await options.algorithm.begin(toHost(options, session, fit.train));
+      const stopping = AbortSignal.any([interrupt.signal, failed, meter.reached]);
+      const algorithm = await options.algorithm.begin(toHost(options, session, fit.train, stopping));
       const context: RunContext<Task> = {
         options,
         fit,
@@ -198,7 +199,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
         }),
         meter,
         interrupted: interrupt.signal,
-        stopping: AbortSignal.any([interrupt.signal, failed, meter.reached]),
+        stopping,
       };
       try {
         result = await trainAndReport(context);

@@ -26,6 +26,27 @@ class OtherTokens extends TaughtBackend {
   }
 }
 
+/** Counts what it is asked. */
+class CountingTeacher extends TaughtBackend {
+  created = 0;
+  /** Fails to create its first policy. */
+  isBroken = false;
+  readonly textsOf: number[] = [];
+
+  override async createPolicy(
+    ...spec: Parameters<TaughtBackend['createPolicy']>
+  ): ReturnType<TaughtBackend['createPolicy']> {
+    this.created += 1;
+    if (this.isBroken) throw new Error('no memory');
+    return await super.createPolicy(...spec);
+  }
+
+  override async tokenTexts(tokens: Int32Array): Promise<readonly string[]> {
+    this.textsOf.push(...tokens);
+    return await super.tokenTexts(tokens);
+  }
+}
+
 let folder: string;
 let vllm: FakeVllm | undefined;
 beforeEach(async () => {
@@ -135,6 +156,27 @@ describe('distill', () => {
     expect([...again.backend.policy!.logits]).toEqual([...whole.backend.policy!.logits]);
   });
 
+  it('creates the policy of a teacher once, and asks for the text of each token once', async () => {
+    const teacher = new CountingTeacher();
+    const { trainer } = createTrainer({ teacher });
+    await trainer.fit({ train: letterTasks, steps: 3 });
+    expect(teacher.created).toBe(1);
+    const askedInRun = teacher.textsOf.slice(2); // after the two of the check before it
+    expect(askedInRun.length).toBeGreaterThan(2);
+    expect(new Set(askedInRun).size).toBe(askedInRun.length);
+  });
+
+  it('asks a teacher again whose policy could not be created', async () => {
+    const teacher = new CountingTeacher();
+    const { check } = distill({ teacher });
+    const host = { backend: new BigramBackend(), maxStaleness: 0, policies: [] };
+    teacher.isBroken = true;
+    await expect(check!(host)).rejects.toThrow('no memory');
+    teacher.isBroken = false;
+    await check!(host);
+    expect(teacher.created).toBe(2);
+  });
+
   it('says in a dry run how far the policy is from the teacher', async () => {
     const { trainer } = createTrainer();
     const report = await trainer.dev({ tasks: letterTasks.slice(0, 2), samples: 8 });
@@ -142,14 +184,53 @@ describe('distill', () => {
     expect(report.findings.join()).toMatch(/KL to the teacher, the base model of taught: \d+\.\d+ nats a token/);
   });
 
+  it('trains as its options say', async () => {
+    const adam = { beta1: 0.5, beta2: 0.6, epsilon: 1e-6, weightDecay: 0.1, maxGradientNorm: 3 };
+    const given = { minibatches: 2, passes: 2, warmupSteps: 3, learningRate: 8, samplesPerTask: 2, ...adam };
+    const { trainer, backend } = createTrainer(given);
+    await trainer.fit({ train: letterTasks, steps: 2 });
+    expect(backend.passes.map(({ rows }) => rows.length)).toEqual(Array.from({ length: 8 }, () => 4));
+    const rates = [2, 2, 2, 2, 4, 4, 4, 4]; // one and two quarters of the way
+    expect(backend.adamSteps).toEqual(rates.map((learningRate) => ({ ...adam, learningRate })));
+  });
+
+  it.each(
+    Object.entries({
+      rewardWeight: -1,
+      samplesPerTask: 0,
+      tasksPerStep: 0.5,
+      samples: 'call',
+      tokenWeighting: 'call',
+      learningRate: 0,
+      startingLearningRate: 1,
+      signalGate: 'no',
+      passes: 0,
+      minibatches: 0,
+      warmupSteps: -1,
+      maxGradientNorm: -1,
+      beta1: 1,
+      beta2: 2,
+      epsilon: 0,
+      weightDecay: -1,
+      maxTokens: 0,
+    } satisfies Record<Exclude<keyof DistillOptions, 'teacher'>, unknown>),
+  )('refuses another value of %s: %j', (name, value) => {
+    expect(() => distill({ teacher: new TaughtBackend(), [name]: value })).toThrow(new RegExp(`\\b${name}\\b`));
+  });
+
+  it('gives maxTokens to each call, and a temperature of 1', () => {
+    const teacher = new TaughtBackend();
+    expect(distill({ teacher, maxTokens: 7 }).sampling).toEqual({ temperature: 1, maxTokens: 7 });
+    expect(distill({ teacher }).sampling).toEqual({ temperature: 1 });
+  });
+
   it('refuses options that are none, and hides what may be a key', () => {
     const teacher = { baseUrl: 'http://127.0.0.1:1/v1', model: 'large', apiKey: 'SECRET' };
     expect(distill({ teacher }).config['teacher']).toEqual({ baseUrl: 'http://127.0.0.1:1/v1', model: 'large' });
-    for (const baseUrl of ['ftp://x', 'http://user:SECRET@x/v1', 'http://x/v1?key=SECRET'])
+    for (const baseUrl of ['ftp://x', 'http://user:SECRET@x/v1', 'http://x/v1?key=SECRET', 'http://x/v1#SECRET'])
       expect(() => distill({ teacher: { ...teacher, baseUrl } })).toThrow(/^distill\.teacher\.baseUrl (?!.*SECRET)/);
     expect(() => distill({} as never)).toThrow('distill.teacher');
     expect(() => distill({ teacher: { ...teacher, model: '' } })).toThrow('distill.teacher.model');
-    expect(() => distill({ teacher, rewardWeight: -1 })).toThrow('distill.rewardWeight');
     expect(() => distill({ teacher, rewardWeight: 1, samplesPerTask: 1 })).toThrow('distill.samplesPerTask');
     expect(() => distill({ teacher, learningRate: 'auto', passes: 2 })).toThrow('distill.learningRate');
     expect(() => distill({ teacher, learningRate: 1, signalGate: true })).toThrow('distill.signalGate');
@@ -165,6 +246,15 @@ describe('a teacher with another tokenizer', () => {
       message: expect.stringMatching(
         /the base model of taught, has another tokenizer than the policy of bigram.*token \d+ is "[a-z_]" to the policy and "[A-Z]" to it.*sft\({ teacher }\)/,
       ),
+    });
+  });
+
+  it('is refused where it does not say what its tokens are', async () => {
+    const teacher = Object.assign(new TaughtBackend(), { tokenTexts: undefined });
+    const { trainer } = createTrainer({ teacher: teacher as unknown as TaughtBackend });
+    await expect(trainer.fit({ train: letterTasks, steps: 1 })).rejects.toMatchObject({
+      code: 'option-unsupported',
+      message: expect.stringMatching(/the teacher, the base model of taught, does not say what token \d+ is/),
     });
   });
 
@@ -194,14 +284,24 @@ describe('a teacher on a vLLM server', () => {
     tokens.slice(1).map((token, t) => (token === tokens[t]! + 1 ? -0.1 : -6));
   const textOf = (token: number): string => (token < 26 ? String.fromCharCode(97 + token) : '_');
 
-  async function teach(options: FakeVllmOptions): Promise<DistillTrainer> {
+  async function teach(
+    options: FakeVllmOptions,
+    given: Partial<TrainerOptions<LetterTask>> = {},
+  ): Promise<DistillTrainer> {
     vllm = await startFakeVllm({ measurePrompt: right, textOf, model: 'large', ...options });
-    return createTrainer({ teacher: { baseUrl: vllm.baseUrl, model: 'large', apiKey: 'key' } });
+    return createTrainer({ teacher: { baseUrl: vllm.baseUrl, model: 'large', apiKey: 'key' } }, given);
   }
 
   it('marks tokens by prompt_logprobs, and is waited for while it is away', async () => {
-    const { trainer, backend } = await teach({ apiKey: 'key' });
-    vllm!.dropNext('/v1/completions');
+    const { trainer, backend } = await teach(
+      { apiKey: 'key' },
+      {
+        rollout: (task, context) => {
+          vllm!.dropNext('/v1/completions'); // after the check before the run
+          return answerLetter(task, context);
+        },
+      },
+    );
     await trainer.fit({ train: letterTasks, steps: 1 });
     const [{ rows }] = backend.passes as [(typeof backend.passes)[number], ...typeof backend.passes];
     for (const { tokens, logprobs, advantages } of rows)
@@ -209,10 +309,30 @@ describe('a teacher on a vLLM server', () => {
     expect(vllm!.calls.at(-1)?.body).toMatchObject({ model: 'large', prompt_logprobs: 0, max_tokens: 1 });
   });
 
+  it('holds up no run that is interrupted while it marks', async () => {
+    const controller = new AbortController();
+    const measurePrompt = (tokens: readonly number[]): readonly number[] => {
+      if (vllm!.calls.length > 1) controller.abort(); // after the check before the run
+      return right(tokens);
+    };
+    const { trainer } = await teach({ measurePrompt }, { signal: controller.signal });
+    const interrupted = trainer.fit({ train: letterTasks, steps: 2 });
+    expect(await interrupted).toMatchObject({ stopReason: 'interrupted', steps: 0 });
+  });
+
+  it('must be there before a run begins', async () => {
+    const { trainer } = await teach({});
+    await vllm!.lose();
+    const refused = trainer.fit({ train: letterTasks, steps: 1 });
+    await expect(refused).rejects.toThrow(/vLLM at http:.* does not answer/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it('is named where it refuses the key, which is in no error', async () => {
     const { trainer } = await teach({ apiKey: 'another key' });
     const failed = trainer.fit({ train: letterTasks, steps: 1 });
     await expect(failed).rejects.toMatchObject({ code: 'unauthorized', message: expect.not.stringContaining('key"') });
+    expect(await readdir(folder)).toEqual([]); // before a run begins, though the policy has no chat template
   });
 
   it('is refused where it shows a token otherwise', async () => {

@@ -51,6 +51,13 @@ it('trains on rollouts that runners elsewhere run, when it has none of its own',
 
 it.each([
   ['a store', {}],
+  [
+    'ownModels must be left out',
+    {
+      store: new MemoryStore({ watchdogIntervalMs: 0 }),
+      ownModels: { openai: { baseUrl: 'http://127.0.0.1:1/v1', apiKey: 'SECRET' } },
+    },
+  ],
   ['attemptTimeoutMs', { store: new MemoryStore({ watchdogIntervalMs: 0 }), attemptTimeoutMs: 1_000 }],
   ['onRolloutEnd', { store: new MemoryStore({ watchdogIntervalMs: 0 }), hooks: { onRolloutEnd: () => undefined } }],
 ])('says what is missing, or would be ignored, without runners of its own: %s', async (name, options) => {

@@ -169,10 +169,10 @@ describe('sft on stored rollouts', () => {
 
   it('writes no secret of a URL, neither to the record of a run nor into an error', () => {
     const { teacher } = sft({
-      teacher: { baseUrl: 'https://api.x/v1?api-key=SECRET', model: 'm', apiKey: 'SECRET' },
+      teacher: { baseUrl: 'https://api.x/v1', model: 'm', apiKey: 'SECRET' },
     }).config;
     expect(teacher).toEqual({ baseUrl: 'https://api.x/v1', model: 'm' });
-    for (const baseUrl of ['https://user:SECRET@api.x/v1', 'ftp://user:SECRET@api.x/v1'])
+    for (const baseUrl of ['https://user:SECRET@api.x/v1', 'ftp://api.x/v1?key=SECRET', 'https://api.x/v1?key=SECRET'])
       expect(() => sft({ teacher: { baseUrl, model: 'm' } })).toThrow(/^sft\.teacher\.baseUrl (?!.*SECRET)/);
     expect(() => sft({ from: 'postgres://user:SECRET@host/runs' })).toThrow(/^sft\.from (?!.*SECRET)/);
   });

@@ -109,6 +109,8 @@ export interface AlgorithmHost {
   /** The divergence in nats a token between sampler and trainer above which a step is off-policy. */
   readonly maxDivergence: number;
   readonly logger: Logger;
+  /** Aborts when the run is to end early: an interruption, a limit, or a failure of the run. What waits for others then throws an error with the code `cancelled`. */
+  readonly signal: AbortSignal;
   /**
    * Keeps the prompts and settings that rollouts run with, under a name within the run. A rollout reads the newest that were put under
    * its `resourcesId`, so other prompts need another name.

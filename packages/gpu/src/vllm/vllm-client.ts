@@ -121,11 +121,12 @@ export class VllmClient {
 
   /**
    * Returns how likely a model finds each token of a prompt after those before it.
+   * @param signal breaks off the call, which then throws {@link VllmAway}
    * @throws {BackendError} `backend-failed` when the reply lacks one
    */
-  async scorePrompt(model: string, tokens: Int32Array): Promise<ScoredPrompt> {
+  async scorePrompt(model: string, tokens: Int32Array, signal?: AbortSignal): Promise<ScoredPrompt> {
     const body = { model, prompt: [...tokens], max_tokens: 1, temperature: 1, prompt_logprobs: 0 };
-    const { json } = await this.#expect('POST', '/v1/completions', body, slowMs);
+    const { json } = await this.#expect('POST', '/v1/completions', body, slowMs, signal);
     const listed = (json as { choices?: readonly Choice[] } | undefined)?.choices?.[0]?.prompt_logprobs ?? [];
     const found = Array.from(tokens, (token, t) => (t === 0 ? undefined : listed[t]?.[String(token)]));
     const logprobs = Float32Array.from(found, (each, t) => (t === 0 ? 0 : (each?.logprob ?? Number.NaN)));
@@ -179,8 +180,9 @@ export class VllmClient {
     );
   }
 
-  async #expect(method: 'GET' | 'POST', path: string, body: object | undefined, timeoutMs: number): Promise<Reply> {
-    const reply = await this.#send(method, path, body, timeoutMs);
+  async #expect(...call: Call): Promise<Reply> {
+    const [, path] = call;
+    const reply = await this.#send(...call);
     if (reply.status === 200) return reply;
     throw this.#rejected(path, reply);
   }
@@ -200,13 +202,13 @@ export class VllmClient {
     return new BackendError(`${this.url}${path} does not answer as vLLM does: ${problem}.`, { code: 'backend-failed' });
   }
 
-  async #send(method: 'GET' | 'POST', path: string, body: object | undefined, timeoutMs: number): Promise<Reply> {
+  async #send(...[method, path, body, timeoutMs, signal]: Call): Promise<Reply> {
     const { url, apiKey, fetch } = this.#options;
     try {
       const response = await fetch(`${url}${path}`, {
         method,
         redirect: 'manual',
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])]),
         headers: {
           ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -224,6 +226,8 @@ export class VllmClient {
     }
   }
 }
+
+type Call = [method: 'GET' | 'POST', path: string, body: object | undefined, timeoutMs: number, signal?: AbortSignal];
 
 interface Choice {
   readonly token_ids?: readonly number[] | null;

@@ -5,7 +5,7 @@ import { checkAutoRates } from '../grpo/learning-rate.ts';
 import { isTrainable } from '../grpo/objective/objective.ts';
 import type { DistillSettings } from './distill-options.ts';
 import { TokenizerCheck } from './same-tokenizer.ts';
-import { openTeacher } from './teacher.ts';
+import type { Teacher } from './teacher.ts';
 
 /**
  * Checks that the backend can train by the teacher's marks, and that the teacher answers and has the policy's tokenizer.
@@ -13,6 +13,7 @@ import { openTeacher } from './teacher.ts';
  */
 export async function checkDistillation(
   settings: DistillSettings,
+  teacher: Teacher,
   { backend, maxStaleness, policies }: Pick<AlgorithmHost, 'backend' | 'maxStaleness' | 'policies'>,
 ): Promise<void> {
   const capabilities = await backend!.capabilities();
@@ -29,5 +30,5 @@ export async function checkDistillation(
       `the backend ${name} samples from one version of a policy at a time, so rollouts cannot outlive a step: leave maxStaleness ${maxStaleness} out`,
       { code: 'option-unsupported' },
     );
-  await new TokenizerCheck(backend!, openTeacher(settings.teacher)).probe();
+  await new TokenizerCheck(backend!, teacher).probe();
 }

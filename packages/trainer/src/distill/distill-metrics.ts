@@ -24,7 +24,7 @@ export interface DistillMetrics extends TrainedMetrics {
   readonly tokensProcessed: number;
   readonly trainedTokensPerSecond: number;
   /** The figures of each policy by name, where a run has several. The step's own figures are over all of them. */
-  readonly policies?: Readonly<Record<string, Omit<PolicyMetrics, 'transitions'>>>;
+  readonly policies?: Readonly<Record<string, DistilledPolicyMetrics>>;
   /** The reason why there was nothing to learn from; absent when there was something. */
   readonly noSignal?: string;
 }

@@ -1,18 +1,13 @@
-import {
-  buildDemonstrations,
-  check,
-  ConfigurationError,
-  type LightningRLOptions,
-  type TrainingBackend,
-} from '@agent-lightning/core';
+import { buildDemonstrations, check, type LightningRLOptions, type TrainingBackend } from '@agent-lightning/core';
 import { resolveAdam, type AdamOptions } from '../adam-options.ts';
 import { resolveGrpoLoss } from '../grpo/grpo-loss.ts';
 import { resolveLearningRate, type LearningRateOptions } from '../grpo/learning-rate.ts';
+import { describeTeacherServer, resolveTeacherServer } from '../teacher-server.ts';
 import type { UpdateSettings } from '../grpo/step/train-on-batch.ts';
 
 /** A teacher on a vLLM server, which reports log-probabilities of given tokens (`prompt_logprobs`). */
 export interface DistillTeacherOptions {
-  /** Such as `http://127.0.0.1:8000/v1`. It holds no user and password. */
+  /** Such as `http://127.0.0.1:8000/v1`. It holds no user, password and query. */
   readonly baseUrl: string;
   /** The server's name of the model. */
   readonly model: string;
@@ -88,7 +83,7 @@ export function resolveDistillOptions(options: DistillOptions): DistillSettings 
   check.oneOf('distill.samples', samples, ['transition', 'trajectory']);
   buildDemonstrations([], { samples, tokenWeighting }); // checks the weighting
   return Object.freeze({
-    teacher: isBackend(teacher) ? teacher : resolveServer(teacher),
+    teacher: isBackend(teacher) ? teacher : resolveTeacherServer('distill.teacher', teacher),
     rewardWeight,
     samplesPerTask: check.wholeNumber(
       'distill.samplesPerTask',
@@ -113,28 +108,7 @@ export function isBackend(teacher: DistillOptions['teacher']): teacher is Traini
   return typeof (teacher as Partial<TrainingBackend> | undefined)?.createPolicy === 'function';
 }
 
-/** Returns the options as a run's record has them: without a key, also in a URL, and a backend by its name. */
+/** Returns the options as a run's record has them: without a key, and a backend by its name. */
 export function describeSettings({ teacher, ...others }: DistillSettings): Readonly<Record<string, unknown>> {
-  return { ...others, teacher: isBackend(teacher) ? { backend: teacher.name } : describeServer(teacher) };
-}
-
-function describeServer({ baseUrl, model }: DistillTeacherOptions): Readonly<Record<string, string>> {
-  const { protocol, host, pathname } = new URL(baseUrl);
-  return { baseUrl: `${protocol}//${host}${pathname}`, model };
-}
-
-function resolveServer(teacher: DistillTeacherOptions): DistillTeacherOptions {
-  check.knownOptions('distill.teacher', teacher, ['baseUrl', 'model', 'apiKey']);
-  const { baseUrl, model, apiKey } = teacher;
-  const url = typeof baseUrl === 'string' && URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || `${url.username}${url.password}${url.search}` !== '')
-    throw new ConfigurationError(
-      'distill.teacher.baseUrl must be a URL such as http://127.0.0.1:8000/v1 without a user, a password and a query; its value is not shown, since it may hold a key. Give the key as distill.teacher.apiKey',
-      { code: 'option-invalid' },
-    );
-  if (typeof model !== 'string' || model === '')
-    throw check.optionInvalid('distill.teacher.model', model, "the server's name of the model");
-  if (apiKey !== undefined && typeof apiKey !== 'string')
-    throw check.optionInvalid('distill.teacher.apiKey', typeof apiKey, 'a text');
-  return Object.freeze({ ...teacher });
+  return { ...others, teacher: isBackend(teacher) ? { backend: teacher.name } : describeTeacherServer(teacher) };
 }

@@ -9,11 +9,9 @@
  *            4  passes over the samples, each with an optimizer step               grpo/step/train-policies.ts
  *            5  the new weights answer new calls, as the next version              grpo/policies/policy-set.ts
  */
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   seededRandom,
-  TrainerError,
   type AlgorithmHost,
   type AlgorithmRun,
   type BackendCapabilities,
@@ -27,7 +25,13 @@ import {
   type StepRollouts,
 } from '@agent-lightning/core';
 import { findUnmatchedPatterns, planGroups, TaskOrder } from '@agent-lightning/run';
-import { advanceGrpoState, initialGrpoState, type GrpoState } from '../grpo/grpo-state.ts';
+import {
+  advanceGrpoState,
+  initialGrpoState,
+  readGrpoState,
+  writeGrpoState,
+  type GrpoState,
+} from '../grpo/grpo-state.ts';
 import { chooseRate } from '../grpo/learning-rate.ts';
 import { publishBase } from '../grpo/policies/create-policy.ts';
 import { increaseVersions, PolicySet, type PolicyVersions } from '../grpo/policies/policy-set.ts';
@@ -41,7 +45,7 @@ import { createDistillMetrics, summariseDistillation, type DistillMetrics } from
 import type { DistillSettings } from './distill-options.ts';
 import { markSamples, rewardAdvantages, toSamples } from './mark-samples.ts';
 import { TokenizerCheck } from './same-tokenizer.ts';
-import { openTeacher, type Teacher } from './teacher.ts';
+import type { Teacher } from './teacher.ts';
 
 /** The file of a checkpoint that keeps the state beside the weights. */
 const stateFile = 'distill.json';
@@ -59,6 +63,7 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
 
   private constructor(
     settings: DistillSettings,
+    teacher: Teacher,
     host: AlgorithmHost,
     capabilities: BackendCapabilities,
     policies: PolicySet,
@@ -67,31 +72,31 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
     this.#host = host;
     this.#capabilities = capabilities;
     this.#policies = policies;
-    this.#teacher = openTeacher(settings.teacher);
-    this.#tokenizers = new TokenizerCheck(host.backend!, this.#teacher);
+    this.#teacher = teacher;
+    this.#tokenizers = new TokenizerCheck(host.backend!, teacher);
     const { tasksPerStep } = settings;
     this.#order = new TaskOrder({ taskCount: host.tasks.length, tasksPerStep, seed: host.seed });
     this.#state = initialGrpoState(policies.names, policies.initialSizing(settings.startingLearningRate));
   }
 
   /** Creates the policies from the base model, and tells the gateway which of them answers whom. */
-  static async begin(settings: DistillSettings, host: AlgorithmHost): Promise<DistillRun> {
+  static async begin(settings: DistillSettings, teacher: Teacher, host: AlgorithmHost): Promise<DistillRun> {
     const capabilities = await host.backend!.capabilities();
     const { learningRate, notice } = chooseRate('distill', { ...settings, estimator: 'grpo' }, capabilities);
     if (notice !== undefined && host.policies.some((each) => each.learningRate === undefined)) host.logger.warn(notice);
     const policies = await PolicySet.create(host.backend!, host.policies, learningRate, host.seed);
     await routePolicies(host);
-    return new DistillRun(settings, host, capabilities, policies);
+    return new DistillRun(settings, teacher, host, capabilities, policies);
   }
 
   /** Publishes the base model for every policy, and trains nothing. */
-  static async rehearse(settings: DistillSettings, host: AlgorithmHost): Promise<Rehearsal> {
+  static async rehearse(settings: DistillSettings, teacher: Teacher, host: AlgorithmHost): Promise<Rehearsal> {
     const capabilities = await host.backend!.capabilities();
     await routePolicies(host);
     await publishBase(host);
     return {
       policies: host.policies.map(({ name }) => name),
-      examine: (rollouts, episodes) => examine(settings, host, rollouts, episodes.map(limit(capabilities))),
+      examine: (rollouts, episodes) => examine(settings, teacher, host, rollouts, episodes.map(limit(capabilities))),
     };
   }
 
@@ -120,7 +125,10 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
     const unmarked = await input.measure('convert', async () => toSamples(episodes, this.#settings, reward));
     const startedAtMs = performance.now();
     const marked = await input.measure('train', () =>
-      markSamples(unmarked, this.#teacher, this.#tokenizers, this.#shuffleOf(step)),
+      markSamples(unmarked, this.#teacher, this.#tokenizers, {
+        signal: this.#host.signal,
+        shuffle: this.#shuffleOf(step),
+      }),
     );
     const trained = await input.measure('train', () => this.#train(step, marked.samples, input.beforeUpdate));
     const trainSeconds = (performance.now() - startedAtMs) / 1_000;
@@ -148,11 +156,10 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
       sizing: Object.fromEntries(
         trained.flatMap(({ name, sized }) => (sized === undefined ? [] : [[name, sized.sizing]])),
       ),
-      rewards: episodes.flatMap(({ reward: earned }) => earned ?? []),
+      episodes,
       rewardRange: reward.rewardRange,
       noSignal,
       isOffPolicy: isOffPolicy(metrics, this.#host),
-      hasCalls: episodes.some(({ rollout, transitions }) => rollout.status === 'succeeded' && transitions.length > 0),
     });
     const { warnings, end } = checkStep(metrics, noSignal, this.#state, this.#host);
     const groupIds = [...new Set(marked.samples.map(({ groupId }) => groupId))];
@@ -169,18 +176,13 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
 
   async save(directory: string): Promise<void> {
     await this.#policies.saveState(directory);
-    await writeFile(join(directory, stateFile), JSON.stringify(this.#state), { flush: true });
+    await writeGrpoState(join(directory, stateFile), this.#state);
   }
 
   async load(directory: string): Promise<void> {
-    const path = join(directory, stateFile);
-    const state = JSON.parse(await readFile(path, 'utf8')) as GrpoState;
-    if (state.format !== 2)
-      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 2`, {
-        code: 'resume-mismatch',
-      });
+    const state = await readGrpoState(join(directory, stateFile), this.#state);
     await this.#policies.loadState(directory);
-    this.#state = { ...state, sizing: { ...this.#state.sizing, ...state.sizing }, outageStreak: 0 }; // a user who resumes a run has repaired its model
+    this.#state = state;
   }
 
   async discard(directory: string): Promise<void> {
@@ -242,13 +244,15 @@ function diagnose(
 /** Says what the teacher thinks of the rollouts of a dry run. */
 async function examine(
   settings: DistillSettings,
-  { backend }: AlgorithmHost,
+  teacher: Teacher,
+  { backend, signal }: AlgorithmHost,
   rollouts: readonly Rollout[],
   episodes: readonly Episode[],
 ): Promise<Examination> {
-  const teacher = openTeacher(settings.teacher);
   const unmarked = toSamples(episodes, settings, { of: () => 0 });
-  const { samples, klTeacher } = await markSamples(unmarked, teacher, new TokenizerCheck(backend!, teacher), undefined);
+  const { samples, klTeacher } = await markSamples(unmarked, teacher, new TokenizerCheck(backend!, teacher), {
+    signal,
+  });
   const unmatched = findUnmatchedPatterns(episodes).map(({ message }) => message);
   const noSignal = diagnose(rollouts, episodes, samples);
   return {

@@ -5,6 +5,7 @@ import { checkDistillation } from './check-distillation.ts';
 import { distillCharts, type DistillMetrics } from './distill-metrics.ts';
 import { describeSettings, resolveDistillOptions, type DistillOptions } from './distill-options.ts';
 import { DistillRun } from './distill-run.ts';
+import { openTeacher } from './teacher.ts';
 
 /** Describes on-policy distillation, as the trainer carries it out. Frozen. */
 export interface Distill extends Algorithm<DistillMetrics> {
@@ -20,6 +21,7 @@ export interface Distill extends Algorithm<DistillMetrics> {
 export function distill(options: DistillOptions): Distill {
   const settings = resolveDistillOptions(options);
   const { tasksPerStep, maxTokens } = settings;
+  const teacher = openTeacher(settings.teacher);
   return Object.freeze<Distill>({
     name: 'distill',
     config: describeSettings(settings),
@@ -28,8 +30,8 @@ export function distill(options: DistillOptions): Distill {
     uses: Object.freeze({ backend: true, samplingAhead: true }),
     charts: distillCharts,
     ailments: [samplerTrainerGap, wildUpdates],
-    check: (host) => checkDistillation(settings, host),
-    begin: (host) => DistillRun.begin(settings, host),
-    rehearse: (host) => DistillRun.rehearse(settings, host),
+    check: (host) => checkDistillation(settings, teacher, host),
+    begin: (host) => DistillRun.begin(settings, teacher, host),
+    rehearse: (host) => DistillRun.rehearse(settings, teacher, host),
   });
 }

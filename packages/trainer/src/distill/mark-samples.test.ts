@@ -39,6 +39,62 @@ describe('the marks of a control run', () => {
   });
 });
 
+describe('the training samples', () => {
+  // One rollout of two calls, of which the second continues the first, and one of a single token.
+  const episodes = [
+    episodeOf('a', 'g', 1, [
+      { prompt: [1], response: [2, 3] },
+      { prompt: [1, 2, 3, 4], response: [5] },
+    ]),
+    episodeOf('b', 'g', 0, [{ prompt: [1], response: [6] }]),
+  ];
+
+  it.each([
+    [
+      'trajectory',
+      'token',
+      [
+        [1, 2, 3, 4, 5],
+        [1, 6],
+      ],
+      [1 / 4, 1 / 4],
+    ],
+    [
+      'transition',
+      'token',
+      [
+        [1, 2, 3],
+        [1, 2, 3, 4, 5],
+        [1, 6],
+      ],
+      [1 / 4, 1 / 4, 1 / 4],
+    ],
+    [
+      'trajectory',
+      'rollout',
+      [
+        [1, 2, 3, 4, 5],
+        [1, 6],
+      ],
+      [1 / 6, 1 / 2],
+    ],
+    [
+      'transition',
+      'rollout',
+      [
+        [1, 2, 3],
+        [1, 2, 3, 4, 5],
+        [1, 6],
+      ],
+      [1 / 6, 1 / 6, 1 / 2],
+    ],
+  ] as const)('follow samples %s and tokenWeighting %s', (samples, tokenWeighting, tokens, weights) => {
+    const made = toSamples(episodes, { samples, tokenWeighting }, { of: () => 0 });
+    expect(made.map((sample) => [...sample.tokens])).toEqual(tokens);
+    made.forEach((sample, index) => expect(sample.tokenWeight).toBeCloseTo(weights[index]!, 9));
+  });
+});
+
 describe('the advantages of rewards', () => {
   const episodes = [
     episodeOf('a', 'g', 1, [{ prompt: [1], response: [2, 3] }]),

@@ -61,20 +61,27 @@ export function toSamples(
   });
 }
 
+/** Options of {@link markSamples}. */
+export interface MarkingOptions {
+  /** Ends the wait for the teacher. */
+  readonly signal: AbortSignal;
+  /** Uniform numbers in [0, 1) for a control run, in which each token gets the mark of another one. */
+  readonly shuffle?: (() => number) | undefined;
+}
+
 /**
  * Adds the teacher's marks to the advantages of samples.
- * @param shuffle uniform numbers in [0, 1) for a control run, in which each token gets the mark of another one
  * @throws {ConfigurationError} `option-unsupported` for a teacher with another tokenizer; whatever the teacher throws
  */
 export async function markSamples(
   samples: readonly BatchSample[],
   teacher: Teacher,
   tokenizers: TokenizerCheck,
-  shuffle: (() => number) | undefined,
+  { signal, shuffle }: MarkingOptions,
 ): Promise<MarkedSamples> {
   if (samples.length === 0) return { samples, klTeacher: undefined };
-  const marks = await teacher.mark(samples);
-  for (const [index, sample] of samples.entries()) await tokenizers.require(sample, marks[index]!);
+  const marks = await teacher.mark(samples, { isWanted: tokenizers.isNew, signal });
+  await tokenizers.require(samples, marks);
   const logprobs = marks.map((own) => own.logprobs);
   const { samples: marked, meanDivergence } = adjustBatch.byTeacher(
     samples,

@@ -76,10 +76,11 @@ async function evaluateOnMeter<Task>(
   progress.watchCalls(() => session.openCalls());
   try {
     progress.begin(0, 'the evaluation', tasks.length * samples);
-    const algorithm = isOwn ? {} : await publishAgent(toHost(trainer, session, tasks), options, saved?.directory);
+    const stopping = joinStops(options, session, meter);
+    const host = toHost(trainer, session, tasks, stopping);
+    const algorithm = isOwn ? {} : await publishAgent(host, options, saved?.directory);
     session.start();
     const collector = openCollector(options, session.store, runId, algorithm, meter);
-    const stopping = joinStops(options, session, meter);
     const { resourcesId } = algorithm;
     return await collectEvaluation(
       collector,

@@ -15,7 +15,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  TrainerError,
   type AlgorithmHost,
   type AlgorithmRun,
   type BackendCapabilities,
@@ -23,13 +22,12 @@ import {
   type LightningBatch,
   type PlannedRollout,
   type Rehearsal,
-  type Rollout,
   type StepOutcome,
   type StepRollouts,
 } from '@agent-lightning/core';
 import { examineRollouts } from './examine-rollouts.ts';
 import { createGrpoMetrics, summariseStep, type GrpoMetrics } from './grpo-metrics.ts';
-import { advanceGrpoState, initialGrpoState, type GrpoState } from './grpo-state.ts';
+import { advanceGrpoState, initialGrpoState, readGrpoState, writeGrpoState, type GrpoState } from './grpo-state.ts';
 import type { GrpoSettings } from './grpo-options.ts';
 import { chooseRate } from './learning-rate.ts';
 import { StepPlanner, type PlanState, type StepSoFar } from './plan/step-planner.ts';
@@ -157,12 +155,11 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       sizing: Object.fromEntries(
         trained.flatMap(({ name, sized }) => (sized === undefined ? [] : [[name, sized.sizing]])),
       ),
-      rewards: episodes.flatMap(({ reward }) => reward ?? []),
+      episodes,
       rewardRange: batch.rewardRange,
       nodeStatistics: batch.nodeStatistics,
       noSignal,
       isOffPolicy: isOffPolicy(metrics, this.#host),
-      hasCalls: hasCalls(rollouts, episodes),
     });
     this.#planner.advance(step, input.episodes);
     const { warnings, end } = checkStep(metrics, noSignal, this.#state, this.#host);
@@ -183,20 +180,15 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
 
   async save(directory: string): Promise<void> {
     await this.#policies.saveState(directory);
-    await writeFile(join(directory, stateFile), JSON.stringify(this.#state), { flush: true });
+    await writeGrpoState(join(directory, stateFile), this.#state);
     await writeFile(join(directory, planFile), JSON.stringify(this.#planner.state), { flush: true });
   }
 
   async load(directory: string): Promise<void> {
-    const path = join(directory, stateFile);
-    const state = JSON.parse(await readFile(path, 'utf8')) as GrpoState;
-    if (state.format !== 2)
-      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 2`, {
-        code: 'resume-mismatch',
-      });
+    const state = await readGrpoState(join(directory, stateFile), this.#state);
     await this.#policies.loadState(directory);
     this.#planner.state = JSON.parse(await readFile(join(directory, planFile), 'utf8')) as PlanState;
-    this.#state = { ...state, sizing: { ...this.#state.sizing, ...state.sizing }, outageStreak: 0 }; // a user who resumes a run has repaired its model
+    this.#state = state;
   }
 
   async discard(directory: string): Promise<void> {
@@ -237,11 +229,4 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
         `step ${step}: no call that can be trained on reached the policy "${name}"; its agentMatch may match no caller`,
     );
   }
-}
-
-/** Tells whether a rollout succeeded, and whether a call can be trained on. */
-function hasCalls(rollouts: readonly Rollout[], episodes: readonly Episode[]): boolean {
-  return (
-    rollouts.some(({ status }) => status === 'succeeded') && episodes.some(({ transitions }) => transitions.length > 0)
-  );
 }

@@ -1,4 +1,5 @@
-import type { LightningBatch } from '@agent-lightning/core';
+import { readFile, writeFile } from 'node:fs/promises';
+import { TrainerError, type Episode, type LightningBatch, type Rollout } from '@agent-lightning/core';
 import type { PolicyVersions } from './policies/policy-set.ts';
 import type { StepSizing } from './step/step-size.ts';
 import type { NoSignal } from './step/training-signal.ts';
@@ -18,7 +19,7 @@ export interface SignalStreaks {
   readonly lastReward: number | undefined;
 }
 
-/** The state that a run of GRPO keeps beside the weights. Draws need no state: they follow from the seed and the step. What the plans need is in a file of its own. */
+/** The state that a run of `grpo` or `distill` keeps beside the weights. Draws need no state: they follow from the seed and the step. What the plans need is in a file of its own. */
 export interface GrpoState extends SignalStreaks {
   readonly format: 2;
   readonly policyVersions: PolicyVersions;
@@ -55,11 +56,13 @@ export function initialGrpoState(
 export interface SignalCounts {
   readonly step: number;
   readonly optimizerSteps: number;
-  /** The rewards of its rollouts. */
-  readonly rewards: readonly number[];
+  readonly episodes: readonly FinishedEpisode[];
   readonly noSignal: NoSignal | undefined;
-  /** True when a rollout succeeded, and a call can be trained on. */
-  readonly hasCalls: boolean;
+}
+
+/** The parts of an episode by which streaks go on or end. */
+interface FinishedEpisode extends Pick<Episode, 'reward' | 'transitions'> {
+  readonly rollout: Pick<Rollout, 'status'>;
 }
 
 /** The figures of a step that decide when the run ends. */
@@ -91,15 +94,16 @@ export function advanceGrpoState(state: GrpoState, counts: StepCounts): GrpoStat
 /** Returns the streaks after a step. */
 export function advanceStreaks(
   streaks: SignalStreaks,
-  { step, optimizerSteps, rewards, noSignal, hasCalls }: SignalCounts,
+  { step, optimizerSteps, episodes, noSignal }: SignalCounts,
 ): SignalStreaks {
+  const rewards = episodes.flatMap(({ reward }) => reward ?? []);
   const mean = rewards.length === 0 ? undefined : rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
   const isOutage = noSignal?.cause === 'outage';
   return {
     step,
     optimizerSteps: streaks.optimizerSteps + optimizerSteps,
     noSignalStreak: isOutage ? streaks.noSignalStreak : isSilent(noSignal) ? streaks.noSignalStreak + 1 : 0,
-    outageStreak: isOutage && !hasCalls ? streaks.outageStreak + 1 : 0,
+    outageStreak: isOutage && !episodes.some(cameThrough) ? streaks.outageStreak + 1 : 0,
     firstReward: streaks.firstReward ?? mean,
     lastReward: mean,
   };
@@ -108,4 +112,28 @@ export function advanceStreaks(
 /** Tells whether a step without signal counts towards the end of the run: not when it only left out what was too old. */
 function isSilent(noSignal: NoSignal | undefined): boolean {
   return noSignal !== undefined && noSignal.cause !== 'stale';
+}
+
+/** Tells whether a rollout succeeded with a call that can be trained on. */
+function cameThrough({ rollout, transitions }: FinishedEpisode): boolean {
+  return rollout.status === 'succeeded' && transitions.length > 0;
+}
+
+/** Writes the state of a run to a file of a checkpoint. */
+export async function writeGrpoState(path: string, state: GrpoState): Promise<void> {
+  await writeFile(path, JSON.stringify(state), { flush: true });
+}
+
+/**
+ * Reads the state of a run that goes on. Policies that it does not size keep the sizing of `fresh`, and its streak of outages is over: a user who
+ * resumes a run has repaired its model.
+ * @throws {TrainerError} `resume-mismatch` for a file of another format
+ */
+export async function readGrpoState(path: string, fresh: GrpoState): Promise<GrpoState> {
+  const state = JSON.parse(await readFile(path, 'utf8')) as GrpoState;
+  if (state.format !== 2)
+    throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 2`, {
+      code: 'resume-mismatch',
+    });
+  return { ...state, sizing: { ...fresh.sizing, ...state.sizing }, outageStreak: 0 };
 }

@@ -9,6 +9,7 @@ import {
   type RolloutMode,
 } from '@agent-lightning/core';
 import { resolveAdam, resolveTemperature, type AdamOptions, type AdamSettings } from '../adam-options.ts';
+import { resolveTeacherServer } from '../teacher-server.ts';
 import type { SelectionSettings } from './select-demonstrations.ts';
 
 /** Rollouts that ran before: of a run, or live traffic that was captured. */
@@ -25,7 +26,7 @@ export interface SftSourceOptions {
 
 /** A stronger model, on a server that speaks OpenAI's chat dialect, which answers training rollouts in the place of the policy. */
 export interface SftTeacherOptions {
-  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. It holds no user and password. */
+  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. It holds no user, password and query. */
   readonly baseUrl: string;
   /** The server's name of the model. */
   readonly model: string;
@@ -141,7 +142,7 @@ export function resolveSftOptions(options: SftOptions): SftSettings {
   buildDemonstrations([], { samples, tokenWeighting }); // checks the weighting
   return Object.freeze({
     from: options.from === undefined ? undefined : resolveSource(options.from),
-    teacher: options.teacher === undefined ? undefined : resolveTeacher(options.teacher),
+    teacher: options.teacher === undefined ? undefined : resolveTeacherServer('sft.teacher', options.teacher),
     samplesPerTask: check.wholeNumber(
       'sft.samplesPerTask',
       options.samplesPerTask ?? (isOwn ? 4 : 1),
@@ -217,28 +218,4 @@ function resolveSource(from: string | SftSourceOptions): SftSettings['from'] {
   for (const mode of modes) check.oneOf('sft.from.modes', mode, ['train', 'val', 'test']);
   if (agentMatch !== undefined) check.agentMatch('sft.from.agentMatch', agentMatch);
   return Object.freeze({ ...source, modes });
-}
-
-function checkTeacherUrl(baseUrl: string): void {
-  const isUrl = typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl);
-  const isSecret = isUrl
-    ? `${new URL(baseUrl).username}${new URL(baseUrl).password}` !== ''
-    : /@/.test(String(baseUrl));
-  if (isSecret)
-    throw new ConfigurationError(
-      'sft.teacher.baseUrl must be a URL such as https://api.openai.com/v1 without a user and a password; its value is not shown. Give the key as sft.teacher.apiKey',
-      { code: 'option-invalid' },
-    );
-  if (!isUrl) throw check.optionInvalid('sft.teacher.baseUrl', baseUrl, 'a URL such as https://api.openai.com/v1');
-}
-
-function resolveTeacher(teacher: SftTeacherOptions): SftTeacherOptions {
-  check.knownOptions('sft.teacher', teacher, ['baseUrl', 'model', 'apiKey']);
-  const { baseUrl, model, apiKey } = teacher;
-  checkTeacherUrl(baseUrl);
-  if (typeof model !== 'string' || model === '')
-    throw check.optionInvalid('sft.teacher.model', model, 'the name of a model');
-  if (apiKey !== undefined && typeof apiKey !== 'string')
-    throw check.optionInvalid('sft.teacher.apiKey', typeof apiKey, 'a text');
-  return Object.freeze({ ...teacher });
 }

@@ -132,13 +132,9 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
     const epoch = this.#source.epochOf(step);
     const metrics = createSftMetrics({ epoch, demonstrations, samples, trained, policyVersions, trainSeconds });
     const { optimizerSteps } = metrics;
-    const rewards = episodes.flatMap(({ reward }) => reward ?? []);
-    const hasCalls = episodes.some(
-      ({ rollout, transitions }) => rollout.status === 'succeeded' && transitions.length > 0,
-    );
     this.#state = {
       ...this.#state,
-      ...advanceStreaks(this.#state, { step, optimizerSteps, rewards, noSignal, hasCalls }),
+      ...advanceStreaks(this.#state, { step, optimizerSteps, episodes, noSignal }),
       policyVersions,
       ...(this.#source instanceof StoredSource && { stored: this.#source.expected! }),
     };

@@ -1,4 +1,5 @@
 import { describeAgentMatch, type Algorithm } from '@agent-lightning/core';
+import { describeTeacherServer } from '../teacher-server.ts';
 import { checkSftBackend } from './check-sft-backend.ts';
 import { sftCharts, type SftMetrics } from './sft-metrics.ts';
 import { resolveSftOptions, type SftOptions, type SftSettings } from './sft-options.ts';
@@ -40,7 +41,7 @@ export function sft(options: SftOptions = {}): Sft {
   });
 }
 
-/** Returns the options as a run's record has them: without a key, also in a URL, and a store by its place. */
+/** Returns the options as a run's record has them: without a key, and a store by its place. */
 function describeSettings({ from, teacher, ...others }: SftSettings): Readonly<Record<string, unknown>> {
   return {
     ...others,
@@ -51,12 +52,6 @@ function describeSettings({ from, teacher, ...others }: SftSettings): Readonly<R
         ...(from.agentMatch === undefined ? {} : { agentMatch: describeAgentMatch(from.agentMatch) }),
       },
     }),
-    ...(teacher && { teacher: { baseUrl: showUrl(teacher.baseUrl), model: teacher.model } }),
+    ...(teacher && { teacher: describeTeacherServer(teacher) }),
   };
-}
-
-/** Returns a URL without its query, which may hold a key. */
-function showUrl(baseUrl: string): string {
-  const { protocol, host, pathname } = new URL(baseUrl);
-  return `${protocol}//${host}${pathname}`;
 }

@@ -1,3 +1,4 @@
+import type { Transition } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { advanceGrpoState, initialGrpoState, type GrpoState } from '../grpo-state.ts';
 import { checkStep, isOffPolicy, type StepFigures } from './check-step.ts';
@@ -32,41 +33,44 @@ it.each([
 
 describe('a step with an outage', () => {
   const outage = { cause: 'outage', message: 'the model did not answer' } as const;
-  const advance = (state: GrpoState, hasCalls: boolean): GrpoState =>
+  const call = {} as Transition;
+  const came = { rollout: { status: 'succeeded' }, reward: undefined, transitions: [call] } as const;
+  const lost = { rollout: { status: 'failed' }, reward: undefined, transitions: [call] } as const;
+  const silent = { ...came, transitions: [] };
+  type Counts = Parameters<typeof advanceGrpoState>[1];
+  const advance = (state: GrpoState, ...episodes: Counts['episodes']): GrpoState =>
     advanceGrpoState(state, {
       step: state.step + 1,
       policyVersions: {},
       optimizerSteps: 0,
-      rewards: [],
+      episodes,
       noSignal: outage,
       isOffPolicy: false,
-      hasCalls,
     });
   const fresh = initialGrpoState(['policy']);
 
   it('neither counts as one without signal, nor breaks the row of those that do', () => {
-    const after = advance({ ...fresh, noSignalStreak: 1 }, true);
+    const after = advance({ ...fresh, noSignalStreak: 1 }, came);
     expect(after).toMatchObject({ noSignalStreak: 1, outageStreak: 0 });
     expect(checkStep({}, outage, after, limits).end).toBeUndefined();
   });
 
   it('ends the run only after some in a row that no rollout came through', () => {
-    const once = advance(fresh, false);
+    const once = advance(fresh, lost, silent); // the call of one rollout is none of another, which succeeded without
     expect(once).toMatchObject({ noSignalStreak: 0, outageStreak: 1 });
     expect(checkStep({}, outage, once, limits).end).toBeUndefined();
-    const twice = advance(once, false);
+    const twice = advance(once);
     expect(checkStep({}, outage, twice, limits).end).toMatchObject({ code: 'backend-failed', retryable: true });
-    expect(advance(twice, true).outageStreak).toBe(0);
+    expect(advance(twice, came, lost).outageStreak).toBe(0);
   });
 });
 
 it('keeps the rewards that the run has seen', () => {
-  const counts = { step: 1, policyVersions: {}, optimizerSteps: 1, rewards: [1, 3], noSignal: undefined };
+  const counts = { step: 1, policyVersions: {}, optimizerSteps: 1, episodes: [], noSignal: undefined };
   const state = advanceGrpoState(initialGrpoState([]), {
     ...counts,
     rewardRange: { lowest: 1, highest: 3 },
     isOffPolicy: false,
-    hasCalls: true,
   });
   expect(JSON.parse(JSON.stringify(state))).toMatchObject({ rewardRange: { lowest: 1, highest: 3 } });
 });

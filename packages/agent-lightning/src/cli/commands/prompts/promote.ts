@@ -42,7 +42,9 @@ export function addPromotePromptsCommand(group: Command): void {
     const place = findNamedPlace(invocation, options.to);
     if (JSON.stringify(prompts.texts) === JSON.stringify(prompts.before))
       logger.warn('the run found no better prompts: these are the texts as they stand in the code');
-    const { number, files } = await lockPlace(place, () => promote(place, prompts, invocation.arguments[0]!));
+    const { number, files } = await lockPlace(place, terminal.environment, () =>
+      promote(place, prompts, invocation.arguments[0]!),
+    );
     const shown = showPlace(place, options.to);
     return {
       text: `Version ${number} is served from ${shown}: ${showScores(prompts.score, prompts.scoreBefore)}, of ${Object.keys(prompts.texts).join(', ')}. Apps serve it when they start next.`,

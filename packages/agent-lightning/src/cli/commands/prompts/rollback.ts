@@ -37,7 +37,7 @@ export function addRollbackPromptsCommand(group: Command): void {
   runAs<RollbackOptions>(command, async (invocation) => {
     const [name] = invocation.arguments as [string];
     const place = findNamedPlace(invocation, name);
-    const { served, wanted, version, files } = await lockPlace(place, () =>
+    const { served, wanted, version, files } = await lockPlace(place, invocation.terminal.environment, () =>
       rollBack(place, invocation.options.toVersion),
     );
     const shown = showPlace(place, name);
