@@ -62,7 +62,8 @@ async function run(cluster: JobCluster): Promise<CommandRun> {
 /** Leaves in the cluster what a process would that was killed: its Lease, with a Job, its Secret and its pod. */
 function leave(cluster: JobCluster, name: string, holderIdentity: string): void {
   const labels = { 'agent-lightning.lease': name };
-  const lease = cluster.store.add('leases', { metadata: { name, labels }, ...{ spec: { holderIdentity } } })!;
+  const held = { metadata: { name, labels }, spec: { holderIdentity } };
+  const lease = cluster.store.add('leases', held)!;
   const of = (uid: string): object => ({ ownerReferences: [{ uid }] });
   const job = cluster.store.add('jobs', { metadata: { name, ...of(lease.metadata.uid) } })!;
   for (const kind of ['secrets', 'pods']) cluster.store.add(kind, { metadata: { name, ...of(job.metadata.uid) } });
