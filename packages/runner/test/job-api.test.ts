@@ -207,6 +207,23 @@ describe('a request to the API server', () => {
     expect(clock.waits).toEqual([]);
   });
 
+  it('is sent again when it is refused after its like was granted, as by a server that has just started', async () => {
+    await using cluster = await startCluster();
+    cluster.tokens.add('t');
+    const clock = createClock();
+    const objects = await connect(await writeConfig(cluster.url, { token: 't' }), clock);
+    for (const name of ['a', 'b']) cluster.store.add('jobs', { metadata: { name } });
+    await objects.remove('jobs', 'a', { signal });
+    let refusals = 3;
+    cluster.isAllowed = () => refusals-- <= 0;
+    await objects.remove('jobs', 'b', { signal });
+    expect([cluster.names('jobs'), clock.waits.length]).toEqual([[], 3]);
+    cluster.isAllowed = () => false;
+    await expect(objects.list('jobs', {}, { signal })).rejects.toMatchObject({ retryable: false });
+    await expect(objects.remove('jobs', 'c', { signal })).rejects.toThrow(/with 403/);
+    expect(clock.now()).toBeGreaterThan(60_000);
+  });
+
   it('that was carried out and whose answer was lost creates nothing twice', async () => {
     await using cluster = await startCluster();
     cluster.tokens.add('t');

@@ -24,13 +24,15 @@ const waits: BackOffLimits = { firstMs: 100, longestMs: 10_000 };
 const longestRetryAfterMs = 60_000;
 
 /**
- * Asks the API server of one cluster. A request that was not answered, or with 429 or 5xx, is sent again, later when the server says so; all
- * requests of this package may be: what they create has names that nothing else has.
+ * Asks the API server of one cluster. A request that was not answered, or with 429 or 5xx, or that is refused after its like was granted, is sent
+ * again, later when the server says so; all requests of this package may be: what they create has names that nothing else has.
  */
 export class ClusterClient {
   readonly #access: ClusterAccess;
   readonly #connection: ClusterConnection;
   readonly #clock: Clock;
+  /** The rights that this process had before. */
+  readonly #granted = new Set<string>();
 
   constructor(access: ClusterAccess, clock: Clock = systemClock) {
     this.#access = access;
@@ -48,8 +50,10 @@ export class ClusterClient {
     let wasRejected = false;
     for (let failures = 1; ; failures++) {
       const reply = await this.#try(request, wasRejected, signal);
-      if ('status' in reply && isAnswer(reply, allowed))
+      if ('status' in reply && isAnswer(reply, allowed)) {
+        this.#granted.add(rightOf(request));
         return { status: reply.status, body: parse(reply.body) as Body };
+      }
       // A token may have been replaced since it was read.
       if ('status' in reply && reply.status === 401 && !wasRejected) {
         wasRejected = true;
@@ -78,14 +82,17 @@ export class ClusterClient {
     }
   }
 
-  #refusal({ method, path }: ClusterRequest, { status, headers, body }: ClusterReply): Refusal {
+  #refusal(request: ClusterRequest, { status, headers, body }: ClusterReply): Refusal {
+    const { method, path } = request;
     const said = parse(body) as { readonly message?: string } | undefined;
-    const isPassing = status === 429 || status >= 500 || isConflict({ status, body });
+    const isDenied = status === 401 || status === 403;
+    // An API server that has just started knows no rights for a moment.
+    const wasGranted = isDenied && this.#granted.has(rightOf(request));
+    const isPassing = status === 429 || status >= 500 || wasGranted || isConflict({ status, body });
     const words = said?.message ?? (body.trim().slice(0, 500) || 'it gave no reason');
-    const advice =
-      status === 401 || status === 403
-        ? `; ${this.#access.source} needs rights of its own, see the Role in docs/how-to/containers.md`
-        : '';
+    const advice = isDenied
+      ? `; ${this.#access.source} needs rights of its own, see the Role in docs/how-to/containers.md`
+      : '';
     return {
       error: new ConfigurationError(
         `runJob: the API server answered ${method} ${path} with ${status}: ${words}${advice}`,
@@ -94,6 +101,11 @@ export class ClusterClient {
       retryAfterMs: readRetryAfter(headers['retry-after']),
     };
   }
+}
+
+/** Returns what is asked for, without the name of the object. */
+function rightOf({ method, path }: ClusterRequest): string {
+  return `${method} ${path.replace(/(\/namespaces\/[^/]+\/[^/]+)\/[^/]+/, '$1')}`;
 }
 
 function isAnswer(reply: ClusterReply, allowed: readonly number[]): boolean {
