@@ -7,7 +7,8 @@
  */
 import { runPythonRunner } from './python-runner.ts';
 import { makeAgl03Environment } from './python-agl03.ts';
-import { runOfficialTests, type SuiteResult } from './official-tests.ts';
+import { runOfficialTests } from './official-tests.ts';
+import type { SuiteResult } from './read-report.ts';
 import { startServerControl } from './server-control.ts';
 
 /** How many of the tests pass against 0.3's own server over HTTP; the others are bound to Python objects in the same process. */

@@ -2,17 +2,7 @@ import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync, appendFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-/** A test that did not pass, with the first line of why. */
-export interface FailedTest {
-  readonly test: string;
-  readonly why: string;
-}
-
-export interface SuiteResult {
-  readonly passed: number;
-  readonly failed: readonly FailedTest[];
-}
+import { readReport, type SuiteResult } from './read-report.ts';
 
 const here = import.meta.dirname;
 
@@ -64,27 +54,4 @@ export function run(
     child.once('error', reject);
     child.once('close', resolve);
   });
-}
-
-/** Reads what pytest writes for JUnit: the names of the tests, and the message of each that did not pass. */
-function readReport(xml: string): SuiteResult {
-  const failed: FailedTest[] = [];
-  let passed = 0;
-  for (const written of xml.split('<testcase ').slice(1)) {
-    const test = /(?:^|\s)name="([^"]*)"/u.exec(written)?.[1] ?? '';
-    const message = /<(?:failure|error) message="([^"]*)"/u.exec(written)?.[1];
-    if (message === undefined) passed++;
-    else failed.push({ test, why: unescape(message).split('\n')[0]?.slice(0, 160) ?? '' });
-  }
-  return { passed, failed };
-}
-
-function unescape(text: string): string {
-  return text
-    .replaceAll('&#10;', '\n')
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&quot;', '"')
-    .replaceAll('&apos;', "'")
-    .replaceAll('&amp;', '&');
 }

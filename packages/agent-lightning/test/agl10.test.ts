@@ -144,6 +144,17 @@ describe('the contract of Agent Lightning 1.0', () => {
     expect((await ask('POST', '/api/rollouts', [{ rollout_id: 'r', input: 1 }])).status).toBe(409);
   });
 
+  it('answers an id that no store has as one that is not there, and takes no such id', async () => {
+    const ask = await serve();
+    expect((await ask('GET', '/api/rollouts/a..b')).status).toBe(404);
+    expect((await ask('DELETE', '/api/rollouts/a..b')).status).toBe(204);
+    for (const rollout_id of ['a..b', '', 'x'.repeat(151)])
+      expect(await ask('POST', '/api/rollouts', [{ rollout_id, input: 1 }])).toMatchObject({
+        status: 422,
+        body: { detail: [{ loc: ['body', 0, 'rollout_id'], msg: expect.stringContaining('1 to 150') }] },
+      });
+  });
+
   it('does not touch the rollouts of other programs', async () => {
     const ask = await serve();
     await store.enqueue([{ rolloutId: 'other', input: 1 }]);

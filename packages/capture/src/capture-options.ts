@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { check, type ConfigurationError, type LightningError, type LightningStore } from '@agent-lightning/core';
+import { isId } from '@agent-lightning/store';
 
 /** Names the place of a text that is about to be written. */
 export interface RedactedText {
@@ -66,7 +67,7 @@ export function resolveCaptureOptions(options: CaptureOptions): ResolvedCaptureO
   if (!(sampleRate >= 0 && sampleRate <= 1)) throw invalid('sampleRate', sampleRate, 'a number from 0 to 1');
   if (!Number.isFinite(seed)) throw invalid('seed', seed, 'a finite number');
   if (redact !== undefined && typeof redact !== 'function') throw invalid('redact', redact, 'a function');
-  if (!isRolloutId(runId)) throw invalid('runId', runId, '1 to 200 characters of [A-Za-z0-9._:-]');
+  if (!isId(runId)) throw invalid('runId', runId, '1 to 200 characters of [A-Za-z0-9._:-]');
   return Object.freeze({
     ...options,
     sampleRate,
@@ -81,11 +82,6 @@ export function resolveCaptureOptions(options: CaptureOptions): ResolvedCaptureO
     onError: options.onError ?? warnOnce(),
     generateRolloutId: options.generateRolloutId ?? randomUUID,
   });
-}
-
-/** Tells whether a store takes the value as an id. */
-export function isRolloutId(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9._:-]{1,200}$/.test(value) && !value.includes('..');
 }
 
 function warnOnce(): (error: LightningError) => void {

@@ -11,14 +11,10 @@ import {
   type Failure,
   type SpanInput,
 } from '@agent-lightning/core';
+import { isId } from '@agent-lightning/store';
 import { deriveTraceId, randomSpanId, describeValue, currentRollout } from '@agent-lightning/tracing';
 import { CaptureLedger, type CaptureStatistics } from './capture-ledger.ts';
-import {
-  isRolloutId,
-  resolveCaptureOptions,
-  type CaptureOptions,
-  type ResolvedCaptureOptions,
-} from './capture-options.ts';
+import { resolveCaptureOptions, type CaptureOptions, type ResolvedCaptureOptions } from './capture-options.ts';
 import { LiveRollout } from './live-rollout.ts';
 import { isSampled } from './sampling.ts';
 import { SpanBuffer } from './span-buffer.ts';
@@ -256,8 +252,8 @@ export class RolloutCapture {
 
   #chooseId(given: string | undefined): string {
     if (given === undefined) return this.#generateId();
-    if (isRolloutId(given) && !this.#live.has(given)) return given;
-    const problem = isRolloutId(given) ? 'a run with this id goes on' : 'it must be 1 to 200 of [A-Za-z0-9._:-]';
+    if (isId(given) && !this.#live.has(given)) return given;
+    const problem = isId(given) ? 'a run with this id goes on' : 'it must be 1 to 200 of [A-Za-z0-9._:-]';
     const chosen = this.#generateId();
     const message = `rolloutId ${describeValue(given).slice(0, 200)} was replaced by ${chosen}: ${problem}`;
     this.#ledger.report(new ConfigurationError(message, { code: 'option-invalid' }), chosen);

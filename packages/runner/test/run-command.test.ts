@@ -81,6 +81,8 @@ describe('what a command gets', () => {
   it('is the endpoint of its attempt, its ids, and the user’s own variables over everything', async () => {
     let seen: Record<string, string> = {};
     vi.stubEnv('ANTHROPIC_AUTH_TOKEN', 'own-token');
+    vi.stubEnv('NO_PROXY', '');
+    vi.stubEnv('no_proxy', 'own.example');
     const { rollout, spans } = await runOneCommand(
       node(printEnvironment, {
         env: (task) => ({ TASK: String(task), HOME: undefined, AGENT_LIGHTNING_MODE: 'mine' }),
@@ -114,8 +116,8 @@ describe('what a command gets', () => {
       AGENT_LIGHTNING_MODE: 'mine',
       TASK: 'seven',
       PATH: process.env['PATH'],
-      NO_PROXY: expect.stringMatching(/(^|,)127\.0\.0\.1$/),
-      no_proxy: expect.stringMatching(/(^|,)127\.0\.0\.1$/),
+      NO_PROXY: 'own.example,127.0.0.1',
+      no_proxy: 'own.example,127.0.0.1',
       TRACEPARENT: `00-${spans[0]!.traceId}-${spans[0]!.spanId}-01`,
     });
     expect(seen).not.toHaveProperty('HOME');
@@ -182,9 +184,11 @@ describe('what a command gets', () => {
 
   it('is nothing of this process, when so asked', async () => {
     vi.stubEnv('OWN_SECRET', 'canary');
+    vi.stubEnv('NO_PROXY', 'own.example');
     const { spans } = await runOneCommand(node(printEnvironment, { inheritEnv: false }));
     vi.unstubAllEnvs();
     expect(spans[0]!.attributes[attributeNames.commandStdout]).toContain('OPENAI_BASE_URL');
+    expect(spans[0]!.attributes[attributeNames.commandStdout]).toContain('"NO_PROXY":"127.0.0.1"');
     expect(JSON.stringify(spans)).not.toContain('OWN_SECRET');
   });
 

@@ -78,6 +78,7 @@ describe.skipIf(!hasDocker)('a container of Docker (needs a Docker daemon on Lin
 
   it('has an environment and rights of its own', async () => {
     vi.stubEnv('OWN_SECRET', 'canary');
+    vi.stubEnv('NO_PROXY', 'canary.example');
     const script = `const { readFileSync } = require('node:fs');
       console.log(JSON.stringify(process.env)); console.log(readFileSync('/proc/self/status', 'utf8'));`;
     const env = { PATH: '/of/the/container', MANY: 'lines\nof text', DOCKER_HOST: 'tcp://inside' };

@@ -251,7 +251,7 @@ it('takes the next place when another server takes one at the same moment', asyn
   await failOnce(server, id);
   const write = store.enqueue.bind(store);
   vi.spyOn(store, 'enqueue').mockImplementationOnce(async ([request]) => {
-    await write([{ ...request!, queue: 'of another', metadata: {} }]);
+    await write([{ ...request!, queue: 'another', metadata: {} }]);
     return write([request!]);
   });
   expect((await ask(server, `rollouts/${id}`, { status: 'requeuing' })).body.status).toBe('requeuing');

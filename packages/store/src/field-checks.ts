@@ -38,20 +38,22 @@ const idPattern = /^[A-Za-z0-9._:-]+$/;
 
 /** Returns an id of 1 to 200 characters of `[A-Za-z0-9._:-]` without `..`: safe in a URL path, a file name and a log line. */
 export function checkId(field: string, value: unknown): string {
-  if (
-    typeof value !== 'string' ||
-    value.length === 0 ||
-    value.length > storeLimits.idCharacters ||
-    !idPattern.test(value) ||
-    value.includes('..')
-  ) {
-    throw invalidField(
-      field,
-      `must be 1 to ${storeLimits.idCharacters} characters of [A-Za-z0-9._:-] without ".."`,
-      value,
-    );
-  }
-  return value;
+  if (typeof value === 'string' && isId(value)) return value;
+  throw invalidField(
+    field,
+    `must be 1 to ${storeLimits.idCharacters} characters of [A-Za-z0-9._:-] without ".."`,
+    value,
+  );
+}
+
+/** Tells whether every store takes a value as an id. */
+export function isId(value: unknown): boolean {
+  return (
+    typeof value === 'string' &&
+    value.length <= storeLimits.idCharacters &&
+    idPattern.test(value) &&
+    !value.includes('..')
+  );
 }
 
 export function checkOptionalId(field: string, value: unknown): string | undefined {

@@ -6,8 +6,8 @@ export { MemoryStore } from './memory-store.ts';
 export { isFinalAttemptStatus, isFinalRolloutStatus } from './status-graph.ts';
 export { endsOpenSpan } from './open-spans.ts';
 
-// for those who write spans: the rules that every store applies to them
-export { storeLimits } from './field-checks.ts';
+// the rules that every store applies to ids and to spans
+export { isId, storeLimits } from './field-checks.ts';
 export { checkSpan } from './span-checks.ts';
 
 // for authors of stores: a whole store over a database

@@ -1,3 +1,4 @@
+import { isId } from '@agent-lightning/store';
 import type { GroupPage, MetricsPage, RolloutPage, RunExamples, RunList } from '../api.ts';
 import { readExamples } from '../examples/read-examples.ts';
 import { readPrompts } from '../prompts/read-prompts.ts';
@@ -8,7 +9,6 @@ import { readKeptSteps } from '../rollouts/token-texts.ts';
 import { newestStep, openTokenContext } from '../runs/open-token-context.ts';
 import type { RunShelf } from '../runs/run-shelf.ts';
 import { readRolloutTree, readStepSamples } from '../samples/read-samples.ts';
-import { isId } from './is-id.ts';
 import { groupFields, listRollouts, pageGroups, rolloutFields } from './list-fields.ts';
 import { liveRoutes } from './live-routes.ts';
 import { noteRoutes } from './note-routes.ts';

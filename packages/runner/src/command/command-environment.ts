@@ -62,7 +62,7 @@ export function attemptVariables<Task>(parts: AttemptEnvironment<Task>): Record<
     TRACEPARENT: formatTraceParent(scope.recorder.traceId, spanId),
     ...(endpoint !== undefined && {
       ...modelVariables(endpoint),
-      ...withoutProxy(new URL(endpoint.baseUrl).hostname),
+      ...withoutProxy(new URL(endpoint.baseUrl).hostname, inherited),
     }),
     // An agent that asks its own model knows which.
     ...(ownEndpoint !== undefined && { AGENT_LIGHTNING_MODEL: undefined }),
@@ -73,10 +73,14 @@ export function attemptVariables<Task>(parts: AttemptEnvironment<Task>): Record<
   };
 }
 
-/** Excludes the endpoint from the proxy of this machine, which does not lead to it; clients outside of Node, such as Python's, would ask it. */
-function withoutProxy(host: string): Record<string, string> {
+/**
+ * Excludes the endpoint from the proxy of this machine, which does not lead to it; clients outside of Node, such as Python's, would ask it.
+ * Some programs read one of both names and some the other, so each stands in for the other.
+ */
+function withoutProxy(host: string, inherited: AttemptEnvironment<unknown>['inherited']): Record<string, string> {
+  const [upper, lower] = [inherited['NO_PROXY'], inherited['no_proxy']];
   const direct = (before: string | undefined): string => (before ? `${before},${host}` : host);
-  return { NO_PROXY: direct(process.env['NO_PROXY']), no_proxy: direct(process.env['no_proxy']) };
+  return { NO_PROXY: direct(upper || lower), no_proxy: direct(lower || upper) };
 }
 
 function taskVariable(launcher: Launcher['name'], task: unknown): string {

@@ -86,6 +86,8 @@ describe('the endpoint of a container', () => {
     ['http://localhost/v1', 'agents', 'http://host.docker.internal/v1'],
     ['http://[::1]:81/v1', undefined, 'http://host.docker.internal:81/v1'],
     ['http://127.0.0.1:4000/v1', 'host', 'http://127.0.0.1:4000/v1'],
+    ['http://127.0.0.1:4000/v1', 'none', 'http://127.0.0.1:4000/v1'],
+    ['http://localhost:4000/v1', 'container:other', 'http://localhost:4000/v1'],
     ['https://gateway.example/v1', undefined, 'https://gateway.example/v1'],
     ['http://10.0.0.1:4000/v1', undefined, 'http://10.0.0.1:4000/v1'],
   ])('%s on the network %s is %s', (baseUrl, network, expected) => {

@@ -1,5 +1,5 @@
 import { isOfEveryProgram } from '../command/inherited-environment.ts';
-import { hostName } from './container-endpoint.ts';
+import { hostName, namesHost } from './container-endpoint.ts';
 import type { ResolvedContainerOptions } from './container-options.ts';
 
 /** Holds what is said of one container besides the options. */
@@ -44,11 +44,10 @@ function words(text: string): readonly string[] {
 }
 
 function networkArguments(network: string | undefined): readonly string[] {
-  const host = ['--add-host', `${hostName}:host-gateway`];
-  if (network === undefined) return host;
-  // These have hosts of their own, or none.
-  const isShared = network === 'host' || network === 'none' || network.startsWith('container:');
-  return isShared ? ['--network', network] : ['--network', network, ...host];
+  return [
+    ...(network === undefined ? [] : ['--network', network]),
+    ...(namesHost(network) ? ['--add-host', `${hostName}:host-gateway`] : []),
+  ];
 }
 
 /** Variables that the engine's program reads itself. */

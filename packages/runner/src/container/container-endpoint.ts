@@ -4,10 +4,15 @@ import { isLoopback } from '../command/loopback.ts';
 /** The name by which a container reaches the machine that runs it, unless it shares that machine's network. */
 export const hostName = 'host.docker.internal';
 
-/** Returns the endpoint as a container reaches it: a loopback address of this machine would be the container's own. */
+/** Tells whether containers on a network get the name of this machine: those on its own network, on none or on another container's cannot. */
+export function namesHost(network: string | undefined): boolean {
+  return network === undefined || !(network === 'host' || network === 'none' || network.startsWith('container:'));
+}
+
+/** Returns the endpoint as a container reaches it: where it gets the name of this machine, a loopback address would be its own. */
 export function containerEndpoint(llm: LlmEndpoint, network: string | undefined): LlmEndpoint {
   const url = new URL(llm.baseUrl);
-  if (network === 'host' || !isLoopback(url.hostname)) return llm;
+  if (!namesHost(network) || !isLoopback(url.hostname)) return llm;
   // By text, for a URL's own form would change what the gateway wrote, such as a missing last slash.
   return { ...llm, baseUrl: llm.baseUrl.replace(url.host, url.port === '' ? hostName : `${hostName}:${url.port}`) };
 }

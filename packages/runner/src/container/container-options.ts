@@ -16,8 +16,9 @@ export interface RunContainerOptions<Task = JsonValue> extends LaunchOptions<Tas
   /** The variables of this process that the container gets besides the attempt's own. @default none */
   readonly inheritEnv?: readonly string[];
   /**
-   * The network of the container. With `host`, it reaches this machine by its loopback addresses. With any other, a loopback address of the
-   * endpoint becomes `host.docker.internal`, and the gateway must listen at an address that containers reach. @default that of the engine
+   * The network of the container. With `host`, it reaches this machine by its loopback addresses. With a network of the engine, a loopback
+   * address of the endpoint becomes `host.docker.internal`, and the gateway must listen at an address that containers reach. With
+   * `container:NAME` the endpoint stays as it is, and loopback is that container's; with `none` nothing is reached. @default that of the engine
    */
   readonly network?: string;
   /** The most memory of the container, without swap besides: `512m`, `2g`. More ends it with exit code 137. @default no limit */

@@ -1,4 +1,5 @@
 import type { LightningStore } from '@agent-lightning/core';
+import { isId } from '@agent-lightning/store';
 import { meets, readListOptions, toPage, type Condition } from './pages.ts';
 import type { FieldReader } from './read-fields.ts';
 import type { AglResourcesView } from './agl-resources.ts';
@@ -15,7 +16,6 @@ import {
   type AglSpan,
   type AglWorker,
 } from './shapes.ts';
-import { isId } from './agl-rollouts.ts';
 import { toAglSpan } from './span-view.ts';
 
 const rolloutFields = [

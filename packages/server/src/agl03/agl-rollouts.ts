@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type Claim, type Lease, type LightningStore, type Rollout } from '@agent-lightning/core';
-import { isFinalAttemptStatus, isFinalRolloutStatus } from '@agent-lightning/store';
+import { isFinalAttemptStatus, isFinalRolloutStatus, isId } from '@agent-lightning/store';
 import { RequestError } from '../http/request-error.ts';
 import { KeyedTurns } from '../keyed-turns.ts';
 import type { KnownWorkers } from './known-workers.ts';
@@ -339,9 +339,4 @@ function checkOurs({ rolloutId, last }: RolloutLine, problem: string): void {
 
 export function newId(prefix: 'ro' | 'rs'): string {
   return `${prefix}-${randomBytes(6).toString('hex')}`;
-}
-
-/** Tells whether a text can be an id of our store. */
-export function isId(text: string): boolean {
-  return /^[A-Za-z0-9._:-]{1,200}$/u.test(text) && !text.includes('..');
 }

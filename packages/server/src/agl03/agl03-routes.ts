@@ -1,4 +1,5 @@
 import type { JsonValue, LightningStore } from '@agent-lightning/core';
+import { isId } from '@agent-lightning/store';
 import type { Exchange } from '../http/exchange.ts';
 import { RequestError } from '../http/request-error.ts';
 import type { Route, RouteSet } from '../http/route.ts';
@@ -8,7 +9,7 @@ import type { SpanIntake, SpanOutcome } from '../otlp/span-intake.ts';
 import { draftSpan, toSpanId } from '../otlp/to-span.ts';
 import { AglQueries } from './agl-queries.ts';
 import { type AglResourcesView, readResources } from './agl-resources.ts';
-import { AglRollouts, isId, newId, type AttemptChange, type RolloutChange } from './agl-rollouts.ts';
+import { AglRollouts, newId, type AttemptChange, type RolloutChange } from './agl-rollouts.ts';
 import { KnownWorkers } from './known-workers.ts';
 import { FieldReader, readConfig, readTask, rejectNull } from './read-fields.ts';
 import type { RolloutView } from './rollout-view.ts';

@@ -1,6 +1,5 @@
 import { LightningError, type LightningStore } from '@agent-lightning/core';
-import { isFinalRolloutStatus } from '@agent-lightning/store';
-import { isId } from './agl-rollouts.ts';
+import { isFinalRolloutStatus, isId } from '@agent-lightning/store';
 import type { RolloutLine } from './rollout-lines.ts';
 import type { RolloutView } from './rollout-view.ts';
 import type { AglRollout } from './shapes.ts';

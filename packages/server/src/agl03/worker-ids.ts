@@ -1,13 +1,14 @@
+import { isId } from '@agent-lightning/store';
+
 /** The name in our store of a worker that gave none. */
 export const noWorker = 'agl03.nobody';
 
-const ours = /^[A-Za-z0-9._:-]{1,200}$/u;
 const encodedPrefix = 'agl03.x';
 
 /** Returns the name under which our store keeps a worker of 0.3, whose name may be any text. */
 export function toWorkerId(workerId: string | null): string {
   if (workerId === null) return noWorker;
-  if (ours.test(workerId) && !workerId.includes('..') && !workerId.startsWith('agl03.')) return workerId;
+  if (isId(workerId) && !workerId.startsWith('agl03.')) return workerId;
   const encoded = `${encodedPrefix}${Buffer.from(workerId).toString('base64url')}`;
   return encoded.length <= 200 ? encoded : `${encoded.slice(0, 190)}`;
 }

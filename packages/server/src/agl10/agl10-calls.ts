@@ -1,19 +1,11 @@
-import { IncomingMessage, type ServerResponse } from 'node:http';
+import { IncomingMessage } from 'node:http';
 import type { Claim } from '@agent-lightning/core';
 import type { Exchange } from '../http/exchange.ts';
 import { RequestError } from '../http/request-error.ts';
 import type { TrainedGateway } from '../gateway-routes.ts';
 import type { Agl10Rollouts } from './agl10-rollouts.ts';
-import { KeyedTurns } from '../keyed-turns.ts';
+import { OpenAttempts } from './open-attempts.ts';
 import type { ServedModels } from './served-models.ts';
-
-interface OpenAttempt {
-  readonly claim: Claim;
-  readonly apiKey: string;
-  /** The path of the attempt's URL, from `/rollout/` on. */
-  readonly path: string;
-  readonly calls: Set<{ readonly done: Promise<void>; readonly response: ServerResponse }>;
-}
 
 /** A model call as the URL of an agent of Agent Lightning 1.0 names it. */
 export interface Agl10Call {
@@ -30,13 +22,13 @@ const paths: readonly string[] = ['chat/completions', 'completions'];
 export class Agl10Calls {
   readonly #gateway: TrainedGateway;
   readonly #models: ServedModels;
-  readonly #open: Map<string, OpenAttempt> = new Map();
-  readonly #turns: KeyedTurns = new KeyedTurns();
+  readonly #attempts: OpenAttempts;
   #inFlight = 0;
 
   constructor(gateway: TrainedGateway, models: ServedModels) {
     this.#gateway = gateway;
     this.#models = models;
+    this.#attempts = new OpenAttempts(gateway);
   }
 
   get inFlight(): number {
@@ -63,69 +55,41 @@ export class Agl10Calls {
       return_token_ids: true,
       ...(rollout.mode === 'train' && path === 'chat/completions' ? { logprobs: true } : {}),
     };
-    await this.#forward(exchange, await this.#attempt(rolloutId, rollouts), path, Buffer.from(JSON.stringify(asked)));
+    const claim = await rollouts.claim(rolloutId);
+    const { apiKey, path: base, leave } = await this.#attempts.join(claim, exchange.response);
+    try {
+      await this.#forward(exchange, `${base}/${path}`, apiKey, Buffer.from(JSON.stringify(asked)));
+    } finally {
+      leave();
+    }
   }
 
   /** Stores the calls of an attempt whose replies are out; a rollout with further ones in flight is left as it is. */
-  async flush(rolloutId: string): Promise<void> {
-    const open = this.#open.get(rolloutId);
-    if (open === undefined) return;
-    await Promise.all([...open.calls].filter(({ response }) => response.writableEnded).map(({ done }) => done));
-    await this.#turns.run(rolloutId, async () => {
-      if (this.#open.get(rolloutId) === open && open.calls.size === 0) await this.#close(open);
-    });
+  flush(rolloutId: string): Promise<void> {
+    return this.#attempts.flush(rolloutId);
   }
 
   /** Ends the calls of an attempt, and stores them all. */
-  async end({ rollout }: Claim): Promise<void> {
-    await this.#turns.run(rollout.rolloutId, async () => {
-      const open = this.#open.get(rollout.rolloutId);
-      if (open !== undefined) await this.#close(open);
-    });
+  end(claim: Claim): Promise<void> {
+    return this.#attempts.end(claim);
   }
 
-  async #close(open: OpenAttempt): Promise<void> {
-    await this.#gateway.closeAttempt(open.claim);
-    this.#open.delete(open.claim.rollout.rolloutId);
-  }
-
-  async #attempt(rolloutId: string, rollouts: Agl10Rollouts): Promise<OpenAttempt> {
-    const claim = await rollouts.claim(rolloutId);
-    return this.#turns.run(rolloutId, async () => {
-      const known = this.#open.get(rolloutId);
-      if (known !== undefined) return known;
-      const { apiKey, baseUrl } = await this.#gateway.openAttempt(claim);
-      const open: OpenAttempt = {
-        claim,
-        apiKey: apiKey ?? '',
-        path: baseUrl.slice(baseUrl.lastIndexOf('/rollout/')),
-        calls: new Set(),
-      };
-      this.#open.set(rolloutId, open);
-      return open;
-    });
-  }
-
-  async #forward({ request, response }: Exchange, open: OpenAttempt, path: string, body: Buffer): Promise<void> {
+  async #forward({ request, response }: Exchange, url: string, apiKey: string, body: Buffer): Promise<void> {
     const inner = new IncomingMessage(request.socket);
     inner.method = 'POST';
-    inner.url = `${open.path}/${path}`;
+    inner.url = url;
     inner.headers = {
       'content-type': 'application/json',
       'content-length': String(body.length),
-      authorization: `Bearer ${open.apiKey}`,
+      authorization: `Bearer ${apiKey}`,
     };
     inner.push(body);
     inner.push(null);
     inner.complete = true;
     this.#inFlight += 1;
-    const done = this.#gateway.answer(inner, response, false);
-    const call = { done, response };
-    open.calls.add(call);
     try {
-      await done;
+      await this.#gateway.answer(inner, response, false);
     } finally {
-      open.calls.delete(call);
       this.#inFlight -= 1;
     }
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   attributeNames as names,
   rewardAttributes,
+  rewardValueAttribute,
   type JsonValue,
   type LightningStore,
   type Rollout,
@@ -12,7 +13,8 @@ import { isFinalRolloutStatus, storeLimits } from '@agent-lightning/store';
 import { RequestError } from '../http/request-error.ts';
 import type { Agl10Rollouts } from './agl10-rollouts.ts';
 import { firstAttempt, type Agl10Event, type JsonObject } from './agl10-shapes.ts';
-import { toModelRequest, toTriplet } from './model-request-view.ts';
+import { LateEvents } from './late-events.ts';
+import { furtherChoices, toModelRequest, toTriplet, type ModelRequestContext } from './model-request-view.ts';
 
 /** The attribute that holds an event's data as JSON, as it was posted. */
 const dataAttribute = 'agentlightning.agl10.data';
@@ -34,15 +36,20 @@ export interface EventsQuery {
   readonly hasExperts: boolean;
 }
 
-const mostLate = 10_000;
+interface DataContext extends ModelRequestContext {
+  readonly isTriplet: boolean;
+}
+
+/** The type of an event that is a model call. */
+const callType = 'model_request';
 const noTrace = '0'.repeat(31);
 
 /** Keeps the events of Agent Lightning 1.0 as spans of our store, and shows spans as its events. */
 export class Agl10Events {
   readonly #store: LightningStore;
   readonly #rollouts: Agl10Rollouts;
-  /** Events other than rewards of rollouts that are final already, which only hooks of a trainer post: our store takes none any more. */
-  readonly #late: Map<string, readonly Agl10Event[]> = new Map();
+  /** Events that only hooks of a trainer post. */
+  readonly #late: LateEvents = new LateEvents();
 
   constructor(store: LightningStore, rollouts: Agl10Rollouts) {
     this.#store = store;
@@ -57,7 +64,7 @@ export class Agl10Events {
     if (!isFinalRolloutStatus(rollout.status)) {
       const { lease } = await this.#rollouts.claim(rolloutId);
       await this.#store.appendSpans(lease, [span]);
-    } else if (span.kind !== 'reward') this.#keepLate(event);
+    } else if (span.kind !== 'reward') this.#late.add(event);
     else if (mayBeLate) await this.#store.addReward(rolloutId, span);
     else
       throw new RequestError(`Rollout ${rolloutId} is ${rollout.status}; an agent's reward comes too late`, {
@@ -71,49 +78,56 @@ export class Agl10Events {
     const rollout = await this.#rollouts.read(rolloutId);
     const attemptId = this.#rollouts.view(rollout).status.last_attempt_id ?? firstAttempt;
     const { eventType, isTriplet } = asked;
-    const all = await this.#all(rollout, asked);
-    const events = all.filter(
-      (event) => event.attempt_id === attemptId && (eventType === null || event.event_type === eventType),
-    );
-    return isTriplet ? dropRepeated(events) : events;
+    const isAsked = (attempt: string, type: string): boolean =>
+      attempt === attemptId && (eventType === null || type === eventType);
+    const spans = await this.#spansOf(rolloutId, eventType === null || eventType === callType);
+    const choices = furtherChoices(spans);
+    const stored = spans.flatMap((span): readonly Agl10Event[] => {
+      const type = eventTypeOf(span);
+      if (type === undefined || !isAsked(attemptOf(span), type)) return [];
+      return [eventAt(span, type, dataOf(span, type, { ...asked, choices, mode: rollout.mode }))];
+    });
+    const late = this.#late.of(rolloutId).filter((event) => isAsked(event.attempt_id, event.event_type));
+    return isTriplet ? dropRepeated([...stored, ...late]) : [...stored, ...late];
   }
 
   /** Returns the ids of the attempts that have events. */
-  async attempts(rollout: Rollout): Promise<readonly string[]> {
-    if (rollout.attemptCount === 0) return [];
-    return [
-      ...new Set((await this.#all(rollout, { isTriplet: true, hasExperts: false })).map((event) => event.attempt_id)),
-    ];
+  async attempts({ rolloutId, attemptCount }: Rollout): Promise<readonly string[]> {
+    if (attemptCount === 0) return [];
+    const stored = (await this.#spansOf(rolloutId, false)).filter((span) => eventTypeOf(span) !== undefined);
+    return [...new Set([...stored.map(attemptOf), ...this.#late.of(rolloutId).map((event) => event.attempt_id)])];
   }
 
-  async #all(
-    rollout: Rollout,
-    { isTriplet, hasExperts }: Omit<EventsQuery, 'eventType'>,
-  ): Promise<readonly Agl10Event[]> {
-    const { rolloutId } = rollout;
-    const spans = await this.#store.querySpans({ rolloutIds: [rolloutId], attemptId: 'latest', includeTokens: true });
-    const show = (span: Span): JsonObject =>
-      isTriplet ? toTriplet(span) : toModelRequest(span, { spans, mode: rollout.mode, hasExperts });
-    const stored = spans.flatMap((span): readonly Agl10Event[] => {
-      const { kind, attributes, isOpen } = span;
-      if (kind === 'model_call' && isOpen !== true && attributes[names.promptSpan] === undefined)
-        return [eventAt(rollout.rolloutId, span, 'model_request', show(span))];
-      const text = attributes[dataAttribute];
-      if (typeof text === 'string') {
-        const data = JSON.parse(text) as JsonObject;
-        return [eventAt(rolloutId, span, span.name, isTriplet && span.name === 'reward' ? trimReward(data) : data)];
-      }
-      const value = kind === 'reward' ? primaryValue(span) : undefined;
-      return value === undefined ? [] : [eventAt(rolloutId, span, 'reward', { value })];
-    });
-    return [...stored, ...(this.#late.get(rolloutId) ?? [])];
+  /** Forgets what only this object has of a rollout. */
+  forget(rolloutId: string): void {
+    this.#late.forget(rolloutId);
   }
 
-  #keepLate(event: Agl10Event): void {
-    this.#late.set(event.rollout_id, [...(this.#late.get(event.rollout_id) ?? []), event]);
-    const oldest = this.#late.keys().next().value;
-    if (this.#late.size > mostLate && oldest !== undefined) this.#late.delete(oldest);
+  #spansOf(rolloutId: string, includeTokens: boolean): Promise<readonly Span[]> {
+    return this.#store.querySpans({ rolloutIds: [rolloutId], attemptId: 'latest', includeTokens });
   }
+}
+
+/** Returns the type of the event that a span is, or undefined for one that is none. */
+function eventTypeOf(span: Span): string | undefined {
+  const { kind, attributes, isOpen, name } = span;
+  if (kind === 'model_call' && isOpen !== true && attributes[names.promptSpan] === undefined) return callType;
+  if (typeof attributes[dataAttribute] === 'string') return name;
+  return kind === 'reward' && primaryValue(span) !== undefined ? 'reward' : undefined;
+}
+
+function attemptOf({ attributes }: Span): string {
+  return String(attributes[attemptAttribute] ?? firstAttempt);
+}
+
+function dataOf(span: Span, type: string, { isTriplet, ...context }: DataContext): JsonObject {
+  const text = span.attributes[dataAttribute];
+  if (typeof text !== 'string') {
+    if (type === 'reward') return { value: primaryValue(span) ?? null };
+    return isTriplet ? toTriplet(span) : toModelRequest(span, context);
+  }
+  const data = JSON.parse(text) as JsonObject;
+  return isTriplet && type === 'reward' ? trimReward(data) : data;
 }
 
 function toSpan({ attemptId, eventType, data }: EventPost): SpanInput {
@@ -144,9 +158,8 @@ function eventOf(rolloutId: string, { attemptId, eventType, data }: EventPost, t
   return { event_type: eventType, rollout_id: rolloutId, attempt_id: attemptId, timestamp: timeMs / 1_000, data };
 }
 
-function eventAt(rolloutId: string, span: Span, eventType: string, data: JsonObject): Agl10Event {
-  const attemptId = String(span.attributes[attemptAttribute] ?? firstAttempt);
-  return eventOf(rolloutId, { attemptId, eventType, data }, span.endTimeMs);
+function eventAt(span: Span, eventType: string, data: JsonObject): Agl10Event {
+  return eventOf(span.rolloutId, { attemptId: attemptOf(span), eventType, data }, span.endTimeMs);
 }
 
 function trimReward(data: JsonObject): JsonObject {
@@ -157,7 +170,7 @@ function trimReward(data: JsonObject): JsonObject {
 }
 
 function primaryValue({ attributes }: Span): number | undefined {
-  const value = attributes['agentlightning.reward.0.value'];
+  const value = attributes[rewardValueAttribute(0)];
   return typeof value === 'number' ? value : undefined;
 }
 
@@ -165,7 +178,7 @@ function primaryValue({ attributes }: Span): number | undefined {
 function dropRepeated(events: readonly Agl10Event[]): readonly Agl10Event[] {
   const last = new Map<string, Agl10Event>();
   const keyOf = (event: Agl10Event): string | undefined => {
-    const ids = event.event_type === 'model_request' ? event.data['prompt_token_ids'] : undefined;
+    const ids = event.event_type === callType ? event.data['prompt_token_ids'] : undefined;
     return Array.isArray(ids) && ids.length > 0 ? ids.join(',') : undefined;
   };
   for (const event of events) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Claim, EnqueueRequest, LightningStore, Rollout } from '@agent-lightning/core';
-import { isFinalRolloutStatus } from '@agent-lightning/store';
+import { isFinalRolloutStatus, isId } from '@agent-lightning/store';
 import { RequestError } from '../http/request-error.ts';
 import {
   firstAttempt,
@@ -31,6 +31,8 @@ interface Note {
 }
 
 const mostNotes = 200_000;
+/** The most rollouts of one page of our store. */
+const mostListed = 10_000;
 /** Controllers of Agent Lightning 1.0 send no heartbeat: the rollout's own time limit ends an attempt. */
 const leaseMs = 30 * 24 * 3_600_000;
 /** The controller ends a late agent itself; a rollout whose controller is gone ends so much later. */
@@ -61,6 +63,8 @@ export class Agl10Rollouts {
   readonly #store: LightningStore;
   readonly #notes: Map<string, Note> = new Map();
   readonly #deleted: Set<string> = new Set();
+  /** Ids of final rollouts in the order in which they were first seen final, those deleted too. */
+  readonly #ended: Set<string> = new Set();
   readonly #turns: KeyedTurns = new KeyedTurns();
   /** Called before an attempt ends, so that its model calls are stored. */
   readonly #beforeEnd: (claim: Claim) => Promise<void>;
@@ -112,26 +116,34 @@ export class Agl10Rollouts {
     return found;
   }
 
-  /** Returns a page of the final rollouts in the order in which they ended; deleted ones count and are left out. */
+  /** Returns a page of the final rollouts in the order in which they were first seen final; deleted ones count and are left out. */
   async terminal(after: number, limit: number): Promise<JsonObject> {
+    await this.#noteEnded();
+    const [from, most] = [Math.max(0, after), Math.min(Math.max(1, limit), mostListed)];
+    const ids = [...this.#ended].slice(from, from + most);
+    const { items: found } = await this.#store.queryRollouts({ rolloutIds: ids, limit: mostListed });
+    const rollouts = new Map(found.map((rollout) => [rollout.rolloutId, rollout]));
+    const items = ids.flatMap((id) => {
+      const rollout = rollouts.get(id);
+      if (rollout === undefined || !this.#isShown(rollout)) return [];
+      const { rollout_id, is_train, status } = this.view(rollout);
+      return [{ rollout_id, state: status.state, data_id: dataIdOf(rollout), is_train }];
+    });
+    return { items, next_after: from + ids.length, total_terminal: this.#ended.size };
+  }
+
+  /** Adds the rollouts that became final to those known: a place that a client was told of must stay. */
+  async #noteEnded(): Promise<void> {
     const ended: Rollout[] = [];
     let cursor: string | undefined;
     do {
       const statuses = [...storeStatuses.succeeded, ...storeStatuses.failed];
       const page = await this.#store.queryRollouts({ statuses, ...(cursor === undefined ? {} : { cursor }) });
-      ended.push(...page.items.filter((rollout) => metaOf(rollout) !== undefined));
+      ended.push(...page.items.filter((each) => metaOf(each) !== undefined && !this.#ended.has(each.rolloutId)));
       cursor = page.nextCursor;
     } while (cursor !== undefined);
     ended.sort((a, b) => (a.endedAtMs ?? 0) - (b.endedAtMs ?? 0));
-    const [from, most] = [Math.max(0, after), Math.max(1, limit)];
-    const slice = ended.slice(from, from + most);
-    const items = slice
-      .filter((rollout) => this.#isShown(rollout))
-      .map((rollout) => {
-        const { rollout_id, is_train, status } = this.view(rollout);
-        return { rollout_id, state: status.state, data_id: dataIdOf(rollout), is_train };
-      });
-    return { items, next_after: from + slice.length, total_terminal: ended.length };
+    for (const { rolloutId } of ended) this.#ended.add(rolloutId);
   }
 
   view(rollout: Rollout): Agl10Rollout {
@@ -238,7 +250,7 @@ export class Agl10Rollouts {
   }
 
   async #find(rolloutId: string): Promise<Rollout | undefined> {
-    if (!/^[A-Za-z0-9._:-]{1,200}$/u.test(rolloutId)) return undefined;
+    if (!isId(rolloutId)) return undefined;
     const rollout = await this.#store.getRollout(rolloutId);
     return rollout !== undefined && this.#isShown(rollout) ? rollout : undefined;
   }

@@ -140,6 +140,7 @@ class Agl10 {
       }),
       entry('DELETE', 'api/rollouts/*', training, async ({ response }, [rolloutId = '']) => {
         await this.#rollouts.delete(rolloutId);
+        this.#events.forget(rolloutId);
         response.writeHead(204).end();
       }),
     ];

@@ -1,22 +1,29 @@
 import { attributeNames as names, type JsonValue, type RolloutMode, type Span } from '@agent-lightning/core';
 import type { JsonObject } from './agl10-shapes.ts';
 
+/** The choices of calls after their first ones, by the span of the call. */
+export type FurtherChoices = ReadonlyMap<unknown, readonly Span[]>;
+
 export interface ModelRequestContext {
-  /** All spans of the attempt, among which the call's further choices are. */
-  readonly spans: readonly Span[];
+  readonly choices: FurtherChoices;
   readonly mode: RolloutMode;
   /** Adds `routed_experts`, which is null: our gateway does not ask for them. */
   readonly hasExperts: boolean;
 }
 
+/** Finds, among all spans of an attempt, the further choices of its calls. */
+export function furtherChoices(spans: readonly Span[]): FurtherChoices {
+  return Map.groupBy(spans, ({ attributes }) => attributes[names.promptSpan]);
+}
+
 /** Shows a captured model call as the event that the gateway of Agent Lightning 1.0 records. */
-export function toModelRequest(span: Span, { spans, mode, hasExperts }: ModelRequestContext): JsonObject {
+export function toModelRequest(span: Span, { choices, mode, hasExperts }: ModelRequestContext): JsonObject {
   const { attributes, startTimeMs, endTimeMs } = span;
   const usage = usageOf(span);
   return {
     ...answeredBy(span),
     request: requestOf(span, mode),
-    response: isFailed(span) ? errorOf(span) : responseOf(span, spans),
+    response: isFailed(span) ? errorOf(span) : responseOf(span, choices),
     latency_ms: endTimeMs - startTimeMs,
     ...statusOf(span),
     retry_count: numberOf(attributes[names.retries]) ?? 0,
@@ -85,10 +92,10 @@ function requestOf({ attributes }: Span, mode: RolloutMode): JsonObject {
   };
 }
 
-function responseOf(span: Span, spans: readonly Span[]): JsonObject {
+function responseOf(span: Span, further: FurtherChoices): JsonObject {
   const { attributes, endTimeMs, tokens } = span;
   const isChat = attributes[names.dialect] !== 'completions';
-  const choices = [span, ...spans.filter((each) => each.attributes[names.promptSpan] === span.spanId)];
+  const choices = [span, ...(further.get(span.spanId) ?? [])];
   return {
     id: textOf(attributes[names.responseId]),
     object: isChat ? 'chat.completion' : 'text_completion',

@@ -1,3 +1,4 @@
+import { isId } from '@agent-lightning/store';
 import { RequestError } from '../http/request-error.ts';
 import { FieldReader } from '../agl03/read-fields.ts';
 import { states, type JsonObject, type RolloutCreate, type StatusPatch } from './agl10-shapes.ts';
@@ -25,10 +26,10 @@ export function readRollouts(body: unknown): readonly RolloutCreate[] {
     if (isTrain !== null && typeof isTrain !== 'boolean')
       reader.complain('bool_type', 'Input should be a valid boolean', isTrain, 'is_train');
     const rolloutId = reader.text('rollout_id');
-    if (rolloutId !== null && !/^[A-Za-z0-9._:-]{1,150}$/u.test(rolloutId))
+    if (rolloutId !== null && (rolloutId.length > 150 || !isId(rolloutId)))
       reader.complain(
         'string_pattern_mismatch',
-        'Input should be 1 to 150 of A-Z a-z 0-9 . _ : -',
+        'Input should be 1 to 150 of A-Z a-z 0-9 . _ : - without ..',
         rolloutId,
         'rollout_id',
       );

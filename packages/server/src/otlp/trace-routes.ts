@@ -1,4 +1,4 @@
-import { isSpanId, isTraceId } from '@agent-lightning/store';
+import { isId, isSpanId, isTraceId } from '@agent-lightning/store';
 import type { Exchange } from '../http/exchange.ts';
 import { RequestError } from '../http/request-error.ts';
 import type { Route, RouteSet } from '../http/route.ts';
@@ -91,8 +91,6 @@ async function takeGroups(
   return rejected.result();
 }
 
-const idPattern = /^[A-Za-z0-9._:-]{1,200}$/u;
-
 /** Returns the attempt that a span belongs to, by its own attributes, its resource's, or the key of its agent; or says why it has none. */
 function findIds(span: ExportedSpan, resource: ExportedResource, lease: AttemptIds | undefined): AttemptIds | string {
   if (!isTraceId(span.traceId) || !isSpanId(span.spanId))
@@ -101,8 +99,7 @@ function findIds(span: ExportedSpan, resource: ExportedResource, lease: AttemptI
   const attemptId = idAt(attemptAttributes.attemptId, span.attributes, resource.attributes) ?? lease?.attemptId;
   if (rolloutId === undefined || attemptId === undefined)
     return `a span has no ${attemptAttributes.rolloutId} and ${attemptAttributes.attemptId} among its resource's attributes, so no rollout can have it`;
-  if (!idPattern.test(rolloutId) || !idPattern.test(attemptId) || `${rolloutId}${attemptId}`.includes('..'))
-    return `a span's rollout or attempt id is none of this store`;
+  if (!isId(rolloutId) || !isId(attemptId)) return `a span's rollout or attempt id is none of this store`;
   return { rolloutId, attemptId };
 }
 
