@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { environmentOf } from './environments.ts';
 import { frameworks, type Answer } from './frameworks.ts';
-import { toOutcome } from './outcome.ts';
+import { judge, toOutcome } from './outcome.ts';
 import { factQuestions, topics, weatherQuestions } from './tasks.ts';
 
 const reward = (framework: string, subject: string, answer: Answer): number =>
@@ -99,5 +99,15 @@ describe('the outcome of a framework', () => {
   it('is no control where that rises, and says nothing of what was not run', () => {
     const rising = outcome({ shuffled: result(0.1, 0.5, [0.2, 0.6]) } as never);
     expect([rising.isRising, rising.isControlFlat]).toEqual([undefined, false]);
+  });
+
+  it.each([
+    [[true, true], [true, true], { rising: true, controlsFlat: true, ok: true }],
+    [[true, false], [true, true], { rising: false, controlsFlat: true, ok: false }],
+    [[true, true], [true, false], { rising: true, controlsFlat: false, ok: false }],
+    [[true, true], [undefined, undefined], { rising: true, controlsFlat: undefined, ok: true }],
+    [[undefined, undefined], [false, true], { rising: undefined, controlsFlat: false, ok: false }],
+  ])('are judged together: %j, controls %j', (rising, flat, expected) => {
+    expect(judge(rising.map((isRising, index) => ({ isRising, isControlFlat: flat[index] })))).toEqual(expected);
   });
 });

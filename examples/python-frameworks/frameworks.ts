@@ -44,7 +44,7 @@ export const frameworks: Readonly<Record<string, Framework>> = {
     answersTo: ['gpt-4o'],
     questions: weatherQuestions,
     reward: rewardWeather,
-    steps: 5,
+    steps: 3,
   },
   'agent-framework': {
     script: 'agent_framework_weather.py',
@@ -58,7 +58,7 @@ export const frameworks: Readonly<Record<string, Framework>> = {
     answersTo: ['gpt-4o-mini'],
     questions: weatherQuestions,
     reward: rewardForecast,
-    steps: 4,
+    steps: 3,
   },
   crewai: {
     script: 'crewai_news.py',

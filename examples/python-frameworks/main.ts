@@ -8,7 +8,7 @@ import type { TrainingResult } from '@agent-lightning/trainer';
 
 import { environmentOf } from './environments.ts';
 import { frameworks } from './frameworks.ts';
-import { toOutcome, type Outcome } from './outcome.ts';
+import { judge, toOutcome, type Outcome } from './outcome.ts';
 import { train } from './train.ts';
 
 const usage = `Trains an agent of each of four Python frameworks on SmolLM2-135M on this machine, unchanged, and once more with shuffled rewards.
@@ -19,7 +19,7 @@ The first run downloads the model (93 MB); npm run setup:python-frameworks makes
   --only NAME          one of ${Object.keys(frameworks).join(', ')}; may be given again (default all)
   --control MODE       shuffled: the control alone; none: without the control; both (default both)
   --seed N             seeds the order of the questions and all sampling (default 0)
-  --steps N            training steps (default 3 to 5, by framework)
+  --steps N            training steps (default 3 or 4, by framework)
   --run-directory DIR  where the runs are kept (default runs/<time>)
   --json               prints one JSON object as the last line
   --help               prints this
@@ -90,9 +90,7 @@ try {
     await setUpStarterModel();
     const outcomes: Record<string, Outcome> = {};
     for (const name of options.only) outcomes[name] = await trainOne(name, options);
-    const rising = Object.values(outcomes).every(({ isRising }) => isRising !== false);
-    const controlsFlat = Object.values(outcomes).every(({ isControlFlat }) => isControlFlat !== false);
-    const ok = rising && controlsFlat;
+    const { rising, controlsFlat, ok } = judge(Object.values(outcomes));
     for (const [name, { text }] of Object.entries(outcomes)) console.log(`${name}: ${text}`);
     if (options.json) {
       const figures = Object.entries(outcomes).map(([name, { figures: own }]) => [name, own]);

@@ -60,3 +60,12 @@ export function toOutcome({ none, shuffled }: { readonly none?: Result; readonly
       .join('; '),
   };
 }
+
+/** Judges all outcomes: whether every agent became better, and whether no control did; undefined where none of that kind was run, which is no failure. */
+export function judge(outcomes: readonly Pick<Outcome, 'isRising' | 'isControlFlat'>[]) {
+  const all = (answers: readonly (boolean | undefined)[]): boolean | undefined =>
+    answers.every((answer) => answer === undefined) ? undefined : answers.every((answer) => answer !== false);
+  const rising = all(outcomes.map(({ isRising }) => isRising));
+  const controlsFlat = all(outcomes.map(({ isControlFlat }) => isControlFlat));
+  return { rising, controlsFlat, ok: rising !== false && controlsFlat !== false };
+}
