@@ -10,7 +10,7 @@ import { createVllmScorer, setUpPython, setUpStarterModel, setUpVllm } from '@ag
 import { apo, gepa } from '@agent-lightning/prompt-optimizer';
 import { mlflow, resolveOpenTelemetryOptions, tensorBoard } from '@agent-lightning/observability';
 import { recordRollouts, replayRollout } from '@agent-lightning/regression';
-import { runCommand, runContainer, Runner } from '@agent-lightning/runner';
+import { runCommand, runContainer, runJob, Runner } from '@agent-lightning/runner';
 import { KeyRing, startServer } from '@agent-lightning/server';
 import { connectStore, MemoryStore } from '@agent-lightning/store';
 import { openPostgresStore } from '@agent-lightning/store-postgres';
@@ -297,6 +297,7 @@ const rows: readonly Row[] = [
   },
   { type: 'runner RunCommandOptions', call: runCommand, misspelt: { arg: [] }, meant: 'args' },
   { type: 'runner RunContainerOptions', call: runContainer, misspelt: { imgae: 'a' }, meant: 'image' },
+  { type: 'runner RunJobOptions', call: runJob, misspelt: { tempalte: 'job.yaml' }, meant: 'template' },
   {
     type: 'runner RunnerOptions',
     call: (options) => new Runner(options),

@@ -74,7 +74,8 @@ const rules: readonly Rule[] = [
     allowed: {
       'packages/gateway/src/http/connection-guard.ts': 'no limit is known elsewhere',
       'packages/platform/src/process-tree.ts': 'Windows has taskkill instead',
-      'packages/runner/src/container/container-owner.ts': 'a machine and a start are known less exactly elsewhere',
+      'packages/runner/src/job/cluster/find-cluster.ts': 'the path inside of a pod, which is Linux',
+      'packages/runner/src/process-owner.ts': 'a machine and a start are known less exactly elsewhere',
       'packages/store-sqlite/src/store-clock.ts': 'the boot is not known elsewhere',
     },
   },

@@ -50,6 +50,7 @@ async function main(): Promise<number> {
     for (const path of keyboardPaths(encodeURIComponent(hostileName), adminKey))
       await followPath(visitor, keyboard, path);
     await checkMouse(visitor, keyboard);
+    await checkTabs(visitor);
     await checkLive(visitor, live);
     return conclude(visitor, keyboard);
   } finally {
@@ -143,6 +144,21 @@ async function checkMouse(visitor: Visitor, tally: Tally): Promise<void> {
     if (problem !== undefined) tally.problems.push(`${name} on the curve: ${problem}`);
     await context.close();
   }
+}
+
+/** Opens more tabs than a browser has connections to one server; the one that is seen shows its page all the same. */
+async function checkTabs(visitor: Visitor): Promise<void> {
+  const context = await visitor.newContext(shapes[0]);
+  const path = '/runs/live/rollouts';
+  for (let tabs = 0; tabs < 7; tabs += 1) {
+    const page = await visitor.open(context, path, '[role=row] a');
+    // Without a window no tab is in front of another, so each is told that it is not seen any more.
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'visibilityState', { value: 'hidden' });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+  }
+  await context.close();
 }
 
 /** Checks that the pages of a live run follow it without being loaded again. */

@@ -90,6 +90,8 @@ export class Visitor {
       await this.#checkContrast(page, where);
       const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (tooWide > 0) this.errors.push(`${where}: the page is ${tooWide} pixels wider than its window`);
+      if (shape.width >= 1_000 && (await page.evaluate(hasLoneFigure)))
+        this.errors.push(`${where}: the last figure stands alone in its row`);
     }
     await this.#checkHostile(page, name);
     await page.setViewportSize({ width: shapes[0].width, height: 900 });
@@ -141,6 +143,14 @@ async function scrollThrough(): Promise<void> {
   scrollTo(0, 0);
   await nextFrame();
   await nextFrame();
+}
+
+/** Tells whether the last of several figures has a row for itself. */
+function hasLoneFigure(): boolean {
+  return [...document.querySelectorAll('.figures')].some(({ children }) => {
+    const tops = [...children].map((figure) => figure.getBoundingClientRect().top);
+    return tops.length > 1 && tops.filter((top) => top === tops.at(-1)).length === 1;
+  });
 }
 
 interface AxeResult {

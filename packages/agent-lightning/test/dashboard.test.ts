@@ -1,9 +1,12 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KeyRing, startServer } from '@agent-lightning/server';
+import { MemoryStore } from '@agent-lightning/store';
 import { judge, measureAgreement } from '@agent-lightning/tracing';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runCommandLine } from '../src/cli/run-command-line.ts';
 import { runInProcess, type CommandEnd } from './run-in-process.ts';
 
 let folder: string;
@@ -42,6 +45,30 @@ it('serves run directories with the store that has their rollouts', async () => 
     exitCode: 1,
     complaints: expect.stringContaining('--store goes with a run directory'),
   });
+});
+
+it('shows the rollouts of a run that are in the store of a server', async () => {
+  const store = new MemoryStore({ watchdogIntervalMs: 0 });
+  await store.enqueue([{ rolloutId: 'r', runId: 'run', input: 'a task' }]);
+  const keys = new KeyRing();
+  const { key } = await keys.add({ role: 'trainer' });
+  const server = await startServer({ store, port: 0, keys });
+  const stopping = new AbortController();
+  const listening = Promise.withResolvers<string>();
+  const place = server.url.replace('//', `//:${key}@`);
+  const ended = runCommandLine(['dashboard', 'runs', '--store', place, '--port', '0', '--json'], {
+    write: (text) => listening.resolve((JSON.parse(text) as { readonly url: string }).url),
+    complain: (text) => listening.reject(new TypeError(text)),
+    environment: {},
+    directory: folder,
+    interruption: () => stopping.signal,
+  });
+  const response = await fetch(`${await listening.promise}/api/runs/a/rollouts`);
+  expect(await response.json()).toMatchObject({ total: 1, items: [{ id: 'r', task: 'a task' }] });
+  stopping.abort('SIGINT');
+  expect(await ended).toBe(0);
+  await server.close();
+  await store.close();
 });
 
 it('says what is wrong with a place, and with a port', async () => {

@@ -8,8 +8,15 @@ const never = (): Promise<never> => new Promise(() => undefined);
 const llm: LlmEndpoint = { baseUrl: 'http://gateway.invalid/v1', apiKey: 'key', model: 'policy', sampling: {} };
 
 /** A gateway that says when it was told of an end. */
-function countingGateway(open: () => Promise<LlmEndpoint> = async () => llm): ModelGateway & { closed: number } {
-  const gateway = { closed: 0, openAttempt: open, closeAttempt: async () => void gateway.closed++ };
+function countingGateway(
+  open: () => Promise<LlmEndpoint> = async () => llm,
+): ModelGateway & { closed: number; readonly firstClose: Promise<void> } {
+  const first = Promise.withResolvers<void>();
+  const closeAttempt = async (): Promise<void> => {
+    gateway.closed += 1;
+    first.resolve();
+  };
+  const gateway = { closed: 0, firstClose: first.promise, openAttempt: open, closeAttempt };
   return gateway;
 }
 
@@ -63,24 +70,27 @@ describe('a capture that is closed while requests go on', () => {
     const { capture, exported } = captureInto();
     const gateway = countingGateway();
     const goOn = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
     const found: unknown[] = [];
     const running = capture.run(
       'q',
       async () => {
         found.push(currentRollout()?.llm);
+        begun.resolve();
         await goOn.promise;
         found.push(currentRollout()?.llm);
         return agent('late');
       },
       { gateway },
     );
-    await vi.waitFor(() => expect(found).toHaveLength(1));
+    await begun.promise;
     expect(await capture.close()).toMatchObject({ stored: 1, live: 0 });
     expect(gateway.closed).toBe(0);
     goOn.resolve();
     expect((await running).result).toBe('late!');
     expect(found).toEqual([llm, undefined]);
-    await vi.waitFor(() => expect(gateway.closed).toBe(1));
+    await gateway.firstClose;
+    expect(gateway.closed).toBe(1);
     expect((await exported()).map(({ rollout }) => rollout.failure?.code)).toEqual(['cancelled']);
   });
 

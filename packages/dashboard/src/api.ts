@@ -169,8 +169,8 @@ export interface TokenDetails {
   readonly texts: 'tokenizer' | 'excerpts' | 'none';
   /** The place that the advantages come from: `recorded` as they were trained on, `computed` again by the run's options, or `none`. */
   readonly advantages: 'recorded' | 'computed' | 'none';
-  /** Says why, where something is not known. */
-  readonly notes: readonly string[];
+  /** Say why, where something is not known. */
+  readonly remarks: readonly string[];
 }
 
 /** One training sample, token by token; arrays have the shape (T,). */

@@ -6,7 +6,7 @@ import { DirectoryShelf, StoreShelf, type RunShelf } from './runs/run-shelf.ts';
 
 export interface DashboardOptions {
   /**
-   * Names what is shown: a run directory, a folder with run directories in it, or a store alone with the title that the pages give it. The
+   * Names what is shown: a run directory, a folder with run directories in it or in its folder `runs`, or a store alone with the title that the pages give it. The
    * caller closes a store of its own.
    */
   readonly source: string | { readonly store: LightningStore; readonly title: string };

@@ -83,6 +83,19 @@ describe('the runs', () => {
     expect(runs.find(({ id }) => id === 'a')).toMatchObject({ state: 'stopped', steps: 2, rollouts: 12, failed: 1 });
   });
 
+  it('are those in the folder runs of a project, which the first training makes', async () => {
+    const project = await createFolder();
+    const url = await start(project);
+    expect((await ask<RunList>(url, '/api/runs')).runs).toEqual([]);
+    await mkdir(join(project, 'runs', 'a'), { recursive: true });
+    await writeFile(
+      join(project, 'runs', 'a', 'run.json'),
+      JSON.stringify({ runId: 'run', startedAt: '', config: {} }),
+    );
+    expect((await ask<RunList>(url, '/api/runs')).runs).toMatchObject([{ id: 'a' }]);
+    expect(await ask<RunDetails>(url, '/api/runs/a')).toMatchObject({ directory: join(project, 'runs', 'a') });
+  });
+
   it('say how they ended, whether they go on, and that they were killed after they had gone on', async () => {
     const folder = await createFolder();
     const directory = await makeRun(folder, 'a', steps);
@@ -368,7 +381,7 @@ describe('the tokens of a rollout', () => {
       ({ rolloutId }) => rolloutId === 'run.s1.g0.k0',
     );
     expect(shown).toMatchObject({ advantages: 'computed', texts: 'none' });
-    expect(shown.notes).toContain('Of the rollouts of the step, 1 failed and count with the reward -0.5.');
+    expect(shown.remarks).toContain('Of the rollouts of the step, 1 failed and count with the reward -0.5.');
     expect(shown.samples[0]).toMatchObject({
       ids: [1, 3, 4, 5, 6, 2],
       mask: [0, 0, 0, 1, 1, 1],
@@ -421,7 +434,7 @@ describe('the tokens of a rollout', () => {
   it('say why they have no advantage', async () => {
     const url = await start(await makeRun(await createFolder(), 'a', steps));
     const flat = await ask<TokenDetails>(url, '/api/runs/a/rollouts/run.s1.g1.k0/tokens');
-    expect(flat).toMatchObject({ advantages: 'none', notes: [expect.stringContaining('its group earned the same')] });
+    expect(flat).toMatchObject({ advantages: 'none', remarks: [expect.stringContaining('its group earned the same')] });
     expect(flat.samples[0]!.mask).toEqual([0, 0, 0, 1, 1, 1]);
   });
 });
@@ -430,7 +443,7 @@ describe('the advantages', () => {
   it('are not told of a control run: its rewards were shuffled', async () => {
     const directory = await makeRun(await createFolder(), 'a', steps, { ...config, control: 'shuffled' });
     const shown = await ask<TokenDetails>(await start(directory), '/api/runs/a/rollouts/run.s1.g0.k0/tokens');
-    expect(shown).toMatchObject({ advantages: 'none', notes: [expect.stringContaining('control run')] });
+    expect(shown).toMatchObject({ advantages: 'none', remarks: [expect.stringContaining('control run')] });
     expect(shown.samples).toHaveLength(1);
   });
 
@@ -439,12 +452,12 @@ describe('the advantages', () => {
     const path = join(directory, 'metrics.jsonl');
     const lines = await readFile(path, 'utf8');
     const url = await start(directory);
-    const notes = async (): Promise<readonly string[]> =>
-      (await ask<TokenDetails>(url, '/api/runs/a/rollouts/run.s1.g0.k0/tokens')).notes;
+    const remarks = async (): Promise<readonly string[]> =>
+      (await ask<TokenDetails>(url, '/api/runs/a/rollouts/run.s1.g0.k0/tokens')).remarks;
     await writeFile(path, lines.replace('"world":0', '"world":1').replace('"unknown":1', '"unknown":0'));
-    expect(await notes()).toEqual([expect.stringContaining('sorted their failures in another way')]);
+    expect(await remarks()).toEqual([expect.stringContaining('sorted their failures in another way')]);
     await rm(path);
-    expect(await notes()).toEqual([expect.stringContaining('is not finished')]);
+    expect(await remarks()).toEqual([expect.stringContaining('is not finished')]);
   });
 });
 

@@ -38,7 +38,7 @@ describe('the samples of a step', () => {
       layout: 'trajectory',
       used: { rollouts: 4, calls: 4, samples: 4, trainedTokens: 12, sampleTokens: 24, callTokens: 24 },
       leftOut: [{ what: 'rollouts', count: 4, reason: expect.stringContaining('earned the same') }],
-      notes: [expect.stringContaining('computed again')],
+      remarks: [expect.stringContaining('computed again')],
     });
     expect(shown.leftOut[0]!.rolloutIds).toHaveLength(4);
     expect(shown.rollouts.find(({ id }) => id === 'run.s1.g0.k3')).toMatchObject({
@@ -72,11 +72,11 @@ describe('the samples of a step', () => {
     };
     await writeFile(path, `${JSON.stringify({ ...line, failureKinds: { world: 0 }, samples: 3 })}\n`);
     expect(await ask(directory, 'samples?step=1')).toMatchObject({
-      notes: [expect.stringContaining('computed again'), expect.stringContaining('counted 3 samples, and not 4')],
+      remarks: [expect.stringContaining('computed again'), expect.stringContaining('counted 3 samples, and not 4')],
     });
     await rm(path);
     const going = await ask<StepSamples>(directory, 'samples?step=1');
-    expect(going.notes[0]).toContain('is not finished');
+    expect(going.remarks[0]).toContain('is not finished');
     expect(going).toMatchObject({ used: { rollouts: 8 }, leftOut: [] });
   });
 
@@ -84,7 +84,7 @@ describe('the samples of a step', () => {
     const directory = await makeRun(await createFolder(), 'a', steps, { ...config, 'algorithm.name': 'sft' });
     expect(await ask(directory, 'samples?step=1')).toMatchObject({
       used: { rollouts: 8, calls: 8 },
-      notes: [expect.stringContaining('not trained by GRPO'), expect.stringContaining('is not known')],
+      remarks: [expect.stringContaining('not trained by GRPO'), expect.stringContaining('is not known')],
     });
   });
 });
@@ -98,7 +98,7 @@ describe('the samples of a rollout', () => {
     expect(tree.calls[0]!.advantage).toBeGreaterThan(0);
     expect(tree).toMatchObject({
       samples: [{ calls: [0], trainedCalls: [0], tokens: 6, trainedTokens: 3 }],
-      notes: [],
+      remarks: [],
     });
     expect(tree).not.toHaveProperty('leftOut');
   });

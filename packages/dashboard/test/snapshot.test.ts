@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { StoreError, type LightningStore } from '@agent-lightning/core';
 import { StepExcerpts } from '@agent-lightning/report';
@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { answerFromSnapshot } from '../app/src/snapshot/answer.ts';
 import type { GroupDetails, GroupPage, RolloutPage, RunExamples, Snapshot } from '../src/api.ts';
 import { chooseExamples } from '../src/examples/choose-examples.ts';
+import { largestStep } from '../src/rollouts/read-step.ts';
 import { readSnapshotEntries } from '../src/snapshot/read-entries.ts';
 import { startDashboard, writeReport } from '../src/index.ts';
 import { config, createFolder, makeRun, runStep, type StepRewards } from './make-run.ts';
@@ -72,6 +73,28 @@ describe('a snapshot', () => {
       expect(answerFromSnapshot(snapshot, run + path), path).toEqual(await response.json());
     }
     await dashboard.close();
+  });
+
+  it('reads a step once for all of its rollouts that are shown token by token', async () => {
+    const read: string[] = [];
+    const directory = await makeRun(await createFolder(), 'a', steps);
+    await mkdir(join(directory, 'samples'));
+    for (const [step, name] of [
+      [1, 'first'],
+      [2, 'last'],
+    ] as const) {
+      const rollouts = [0, 1].map((k) => ({ rolloutId: `run.s${step}.g0.k${k}`, task: 'a task', samples: [] }));
+      await writeFile(join(directory, 'samples', `${name}.json`), JSON.stringify({ step, rollouts }));
+    }
+    const snapshot = await report(directory, (store) => {
+      const { queryRollouts } = store;
+      store.queryRollouts = async (query) => {
+        if (query?.limit === largestStep) read.push(query.rolloutIds![0]!);
+        return await queryRollouts.call(store, query);
+      };
+    });
+    expect(Object.keys(snapshot.replies).filter((path) => path.endsWith('k0/samples'))).toHaveLength(2);
+    expect(read.map((id) => id.replace(/\.g.*/, ''))).toEqual(['run.s2', 'run.s1']);
   });
 
   it('says what is not in it, and which field is wrong', async () => {

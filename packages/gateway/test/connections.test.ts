@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { listen, type ListenOptions, type Listener } from '../src/http/listen.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { onStop, startHarness, stopAll } from './harness.ts';
+import { holdTimers } from './held-timers.ts';
 
 afterEach(stopAll);
 
@@ -48,7 +49,8 @@ describe('a client that keeps its half of a connection open', () => {
     ['after headers that are too long', `GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(60_000)}\r\n\r\n`, '431'],
     ['after two lengths', 'POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n', '400'],
   ])('has its answer, and the connection is closed: %s', async (_name, bytes, status) => {
-    const listener = await start({ lingerMs: 20 });
+    using time = holdTimers(65_432);
+    const listener = await start({ lingerMs: 65_432 });
     const socket = open(listener.url, { allowHalfOpen: true });
     const [accepted] = (await Promise.all([once(listener.server, 'connection'), once(socket, 'connect')]))[0] as [
       Socket,
@@ -56,6 +58,7 @@ describe('a client that keeps its half of a connection open', () => {
     socket.write(bytes);
     const closed = once(accepted, 'close');
     expect(await answerOf(socket)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `, 'u'));
+    time.end();
     await closed;
     expect(accepted.destroyed).toBe(true);
   });

@@ -122,6 +122,17 @@ describe('embeddings', () => {
   });
 });
 
+describe('a gateway without a policy', () => {
+  it('asks clients to try again, and says of unknown models what there is once it has one', async () => {
+    const { client, gateway } = await startHarness();
+    const call = (model: string): Promise<unknown> => client.chat.completions.create({ model, messages });
+    await expect(call('policy')).rejects.toMatchObject({ status: 503, code: 'no-policy-yet' });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine() });
+    await call('policy');
+    await expect(call('none')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
+  });
+});
+
 describe('an attempt that outlives its version', () => {
   const engine = new FakeEngine();
   async function callAcrossVersions(

@@ -46,10 +46,14 @@ async function startStandalone(directory: string, flags: readonly string[] = [])
     said += chunk.toString();
   });
   if (child.stdout === null) throw new Error('no output');
-  createInterface({ input: child.stdout }).on('line', (line) =>
-    events.push(JSON.parse(line) as Record<string, unknown>),
-  );
-  await until(() => child.exitCode !== null || events.some(({ event }) => event === 'listening'));
+  const began = Promise.withResolvers<void>();
+  child.on('close', () => began.resolve());
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const event = JSON.parse(line) as Record<string, unknown>;
+    events.push(event);
+    if (event['event'] === 'listening') began.resolve();
+  });
+  await began.promise;
   const url = events.find(({ event }) => event === 'listening')?.['url'];
   if (typeof url !== 'string') throw new Error(`the gateway did not start: ${said}`);
   return { child, url, events };

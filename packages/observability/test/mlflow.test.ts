@@ -18,13 +18,17 @@ const config = { 'algorithm.groupSize': 8, note: 'x'.repeat(600) };
 /** Opens the log of a run, as a process that trains does. */
 function openLog(options: Partial<MlflowOptions> = {}, runId = 'run-a', given: MetricRun['config'] = config) {
   const lines: string[] = [];
-  const tell = (line: string): void => void lines.push(line);
+  const told = Promise.withResolvers<void>();
+  const tell = (line: string): void => {
+    lines.push(line);
+    told.resolve();
+  };
   const log = new MetricLog({
     writers: [mlflow({ url: server.url, ...options })],
     run: { runId, runDirectory: '/runs/a', startedAtMs: 0, config: given },
     logger: { info: tell, warn: tell, error: tell },
   });
-  return { log, lines };
+  return { log, lines, isTold: told.promise };
 }
 
 const line = (step: number) => ({ step, reward: { mean: step / 10, byKind: { 'größer (1)': 1 } }, wallSeconds: step });
@@ -69,11 +73,12 @@ it('goes on in the same run when it is resumed, without a step twice', async () 
 });
 
 it('gets, when it is back, the steps of an outage', async () => {
-  const { log, lines } = openLog();
+  const { log, lines, isTold } = openLog();
   server.isAway = true;
   log.begin([]);
   log.add(line(1));
-  await vi.waitFor(() => expect(lines).toHaveLength(1));
+  await isTold;
+  expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(/^MLflow at 127\.0\.0\.1:\d+ takes no metrics: MLflow at .* answered .* with 503/);
   server.isAway = false;
   log.add(line(2));
@@ -99,10 +104,11 @@ it('is given up for a step when it does not answer in time, and the time can be 
 
 it('gets all options, also after an outage between two requests with them', async () => {
   const many = Object.fromEntries(Array.from({ length: 150 }, (_, index) => [`option-${index}`, index]));
-  const { log, lines } = openLog({}, 'run-a', many);
+  const { log, lines, isTold } = openLog({}, 'run-a', many);
   server.batchesLeft = 1;
   log.begin([]);
-  await vi.waitFor(() => expect(lines).toHaveLength(1));
+  await isTold;
+  expect(lines).toHaveLength(1);
   expect(server.runs[0]!.params).toHaveLength(100);
   server.batchesLeft = undefined;
   server.isAway = false;
@@ -113,10 +119,11 @@ it('gets all options, also after an outage between two requests with them', asyn
 
 it('is let in by the name and password of the address, and shows neither', async () => {
   const withPassword = server.url.replace('//', '//ada:s3%20cret@');
-  const { log, lines } = openLog({ url: withPassword });
+  const { log, lines, isTold } = openLog({ url: withPassword });
   server.isAway = true;
   log.begin([]);
-  await vi.waitFor(() => expect(lines).toHaveLength(1));
+  await isTold;
+  expect(lines).toHaveLength(1);
   expect(server.authorization).toBe(`Basic ${Buffer.from('ada:s3 cret').toString('base64')}`);
   await log.end('completed');
   expect(lines.join()).toContain('with 503');
@@ -129,10 +136,11 @@ it.each([
   ['token', 'Bearer', () => openLog({ token: 'canary-token' })],
   ['password', 'Basic', () => openLog({ url: server.url.replace('//', '//ada:canary@') })],
 ])('shows no %s that the server repeats', async (_name, scheme, open) => {
-  const { log, lines } = open();
+  const { log, lines, isTold } = open();
   server.isAway = true;
   log.begin([]);
-  await vi.waitFor(() => expect(lines).toHaveLength(1));
+  await isTold;
+  expect(lines).toHaveLength(1);
   await log.end('completed');
   expect(lines.join()).toContain(`${scheme} [key] must wait`);
 });

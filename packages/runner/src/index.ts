@@ -11,3 +11,7 @@ export { runCommand } from './command/run-command.ts';
 // containers
 export type { RunContainerOptions } from './container/container-options.ts';
 export { runContainer } from './container/run-container.ts';
+
+// Kubernetes
+export type { RunJobOptions } from './job/job-options.ts';
+export { runJob } from './job/run-job.ts';

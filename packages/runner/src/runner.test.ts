@@ -221,8 +221,14 @@ describe('agents that go wrong', () => {
   });
 
   it('honours the shorter startToFinishMs of the rollout', async () => {
-    const { run } = harness((_, { signal }) => untilAborted(signal), { attemptTimeoutMs: 60_000 });
-    const [rollout] = await run([{ input: null, timeouts: { startToFinishMs: 20 } }]);
+    using time = holdTimers(43_210);
+    const agent: RolloutFunction = (_, { signal }) => {
+      const ended = untilAborted(signal);
+      time.end();
+      return ended;
+    };
+    const { run } = harness(agent, { attemptTimeoutMs: 60_000 });
+    const [rollout] = await run([{ input: null, timeouts: { startToFinishMs: 43_210 } }]);
     expect(rollout!.failure!.code).toBe('timed-out');
   });
 
@@ -264,6 +270,7 @@ describe('cancellation and stopping', () => {
         });
       },
       { leaseMs: 100 },
+      createStore({ watchdogIntervalMs: 0 }), // a slow machine lets no lease end
     );
     const [queued] = await store.enqueue([{ input: null }]);
     const running = runner.run();
@@ -351,9 +358,12 @@ describe('concurrency', () => {
   it('runs as many rollouts at once as it was told, each in its own scope', async () => {
     let active = 0;
     let most = 0;
+    const four = Promise.withResolvers<void>();
     const { run } = harness(
       async (task, { rollout }) => {
         most = Math.max(most, ++active);
+        if (active === 4) four.resolve();
+        await four.promise;
         await new Promise((resolve) => setImmediate(resolve));
         expect(requireRollout('test').rollout.rolloutId).toBe(rollout.rolloutId);
         expect(rollout.input).toBe(task);

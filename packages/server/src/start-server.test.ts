@@ -4,10 +4,13 @@ import { connect, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { MemoryStore } from '@agent-lightning/store';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { listen } from './http/listen.ts';
 import { KeyRing, startServer, type RouteSet, type Server, type ServerLogEntry, type ServerOptions } from './index.ts';
 
+/** Ends a wait that would never end. */
+const hangGuard = { timeout: 240_000 };
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
@@ -98,7 +101,7 @@ describe('a server', () => {
       const metrics = await (await fetch(`${server.url}/metrics`, { headers: bearer(server.adminKey) })).text();
       return Number(/server_held_bytes (\d+)/u.exec(metrics)?.[1]);
     };
-    await expect.poll(heldBytes).toBe(40_000);
+    await vi.waitUntil(async () => (await heldBytes()) === 40_000, hangGuard);
     const send = async (size: number): Promise<unknown> => {
       const body = 'x'.repeat(size);
       const reply = await fetch(`${server.url}/measure`, { method: 'POST', headers: bearer(server.adminKey), body });
@@ -107,7 +110,7 @@ describe('a server', () => {
     expect(await send(60_000)).toEqual([200, null]);
     expect(await send(60_001)).toEqual([503, '1']);
     slow.destroy();
-    await expect.poll(heldBytes).toBe(0);
+    await vi.waitUntil(async () => (await heldBytes()) === 0, hangGuard);
     expect(await send(100_000)).toEqual([200, null]);
   });
 
@@ -174,7 +177,8 @@ describe('a server', () => {
 
   it('closes the connection of a client that sends no request and keeps its half open', async () => {
     const handle = (): never => expect.unreachable();
-    const limits = { maxConnections: 10, lingerMs: 20 };
+    using time = holdTimers(65_432);
+    const limits = { maxConnections: 10, lingerMs: 65_432 };
     const { url, server, close } = await listen({ host: '127.0.0.1', port: 0, allowedHosts: [], handle, ...limits });
     closing.push(close);
     const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
@@ -183,6 +187,7 @@ describe('a server', () => {
     const closed = once(accepted, 'close');
     socket.write('nonsense\r\n\r\n');
     expect((await socket.setEncoding('utf8').toArray()).join('')).toMatch(/^HTTP\/1\.1 400 /u);
+    time.end();
     await closed;
     expect(await promisify(server.getConnections.bind(server))()).toBe(0);
   });

@@ -208,17 +208,23 @@ describe('an outbox', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
+  /** Cuts every answer from now on. Resolves at one that comes when so many calls are kept: those are asked again and again. */
+  function cutUntilKept(count: number): Promise<void> {
+    const isKept = Promise.withResolvers<void>();
+    proxy.onAnswer = () => {
+      if (readdirSync(folder).length >= count) isKept.resolve();
+      return true;
+    };
+    return isKept.promise;
+  }
+
   it('keeps the writes of an attempt in files while the server is away, and removes them when they are delivered', async () => {
     const store = connect({ outageMs: 20, outbox: { directory: folder } });
     await store.enqueue([{ rolloutId: 'a', input: 1 }]);
     const { lease } = await claimOne(store);
-    const isKept = Promise.withResolvers<void>();
-    proxy.onAnswer = () => {
-      if (readdirSync(folder).length > 0) isKept.resolve();
-      return true;
-    };
+    const isKept = cutUntilKept(1);
     const writes = Promise.all([store.appendSpans(lease, [reward(1)]), store.complete(lease)]);
-    await isKept.promise;
+    await isKept;
     proxy.onAnswer = () => false;
     expect((await writes)[1].status).toBe('succeeded');
     expect(readdirSync(folder)).toEqual([]);
@@ -231,10 +237,10 @@ describe('an outbox', () => {
       { rolloutId: 'b', input: 1 },
     ]);
     const [a, b] = (await first.claim({ workerId: 'w', limit: 2 })) as [Claim, Claim];
-    proxy.onAnswer = () => true;
+    const isKept = cutUntilKept(1);
     const given = [first.appendSpans(a.lease, [reward(1)]), first.complete(a.lease), first.complete(b.lease)];
     const ends = Promise.allSettled(given);
-    await expect.poll(() => readdirSync(folder).length).toBeGreaterThan(0);
+    await isKept;
     await first.close();
     expect((await ends).every(({ status }) => status === 'rejected')).toBe(true);
     proxy.onAnswer = () => false;
@@ -249,12 +255,12 @@ describe('an outbox', () => {
     const first = connect({ outageMs: 20, outbox: { directory: folder } });
     await first.enqueue([{ rolloutId: 'a', input: 1 }]);
     const { lease } = await claimOne(first);
-    proxy.onAnswer = () => true;
+    const areKept = cutUntilKept(2);
     const writes = [first.appendSpans(lease, [reward(1)])];
     // Its request is not answered yet: this one waits behind it.
     await new Promise(setImmediate);
     const later = first.appendSpans(lease, [reward(2)]);
-    await expect.poll(() => readdirSync(folder).length).toBe(2);
+    await areKept;
     // It is kept at once: this process may be killed now.
     const end = first.complete(lease);
     expect(readdirSync(folder)).toHaveLength(3);
@@ -285,12 +291,12 @@ describe('an outbox', () => {
   });
 
   it('puts a file aside that is no call, so that it spoils no others', async () => {
-    writeFileSync(join(folder, '000-1.call.json'), '{"operation":"comp');
+    writeFileSync(join(folder, '000-1-999999999.call.json'), '{"operation":"comp');
     const store = connect({ outbox: { directory: folder } });
     await store.enqueue([{ rolloutId: 'a', input: 1 }]);
     const { lease } = await claimOne(store);
     expect((await store.complete(lease)).status).toBe('succeeded');
-    expect(readdirSync(folder)).toEqual(['000-1.call.json.broken']);
+    expect(readdirSync(folder)).toEqual(['000-1-999999999.call.json.broken']);
   });
 
   it('keeps no more than its bytes: what finds no room waits in memory for as long as without one', async () => {

@@ -22,15 +22,17 @@ export class TcpProxy {
     this.#server = createServer((client) => this.#join(client));
   }
 
-  static async start(targetUrl: string): Promise<TcpProxy> {
+  /** @param listenHost the address of this machine at which clients reach the proxy */
+  static async start(targetUrl: string, listenHost: string = '127.0.0.1'): Promise<TcpProxy> {
     const { hostname, port } = new URL(targetUrl);
     const proxy = new TcpProxy({ host: hostname, port: Number(port) });
-    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => proxy.#server.listen(0, listenHost, resolve));
     return proxy;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const { address, port } = this.#server.address() as AddressInfo;
+    return `http://${address}:${port}`;
   }
 
   /** Sends new connections elsewhere, as to a server that was started again on another port. */

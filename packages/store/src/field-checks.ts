@@ -1,5 +1,5 @@
 import { check, StoreError, type JsonValue } from '@agent-lightning/core';
-import { invalidField } from './store-errors.ts';
+import { invalidField, type FieldName } from './store-errors.ts';
 
 /** Limits what one field may hold; chosen so that one request cannot stall the event loop or exhaust memory. */
 export interface StoreLimits {
@@ -60,7 +60,7 @@ export function checkOptionalId(field: string, value: unknown): string | undefin
   return value === undefined ? undefined : checkId(field, value);
 }
 
-export function checkText(field: string, value: unknown, maxCharacters: number, minCharacters = 0): string {
+export function checkText(field: FieldName, value: unknown, maxCharacters: number, minCharacters = 0): string {
   if (typeof value !== 'string') throw invalidField(field, 'must be a string', value);
   if (value.length < minCharacters || value.length > maxCharacters)
     throw invalidField(field, `must have ${minCharacters} to ${maxCharacters} characters`, value);
@@ -69,7 +69,7 @@ export function checkText(field: string, value: unknown, maxCharacters: number, 
   return value;
 }
 
-export function checkNumber(field: string, value: unknown): number {
+export function checkNumber(field: FieldName, value: unknown): number {
   if (typeof value !== 'number' || !Number.isFinite(value)) throw invalidField(field, 'must be a finite number', value);
   return value;
 }

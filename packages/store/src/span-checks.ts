@@ -22,7 +22,7 @@ import {
   storeLimits,
 } from './field-checks.ts';
 import { checkIds, checkMessage } from './request-checks.ts';
-import { invalidField } from './store-errors.ts';
+import { invalidField, type FieldName } from './store-errors.ts';
 
 const kinds: readonly SpanKind[] = [
   'model_call',
@@ -106,23 +106,30 @@ function checkStatus(at: string, status: SpanStatus): SpanStatus {
 }
 
 function checkAttributes(at: string, attributes: Attributes): Attributes {
-  const entries = Object.entries(checkObject(at, attributes) as Attributes);
-  if (entries.length > storeLimits.attributesPerSpan)
-    throw invalidField(at, `must have at most ${storeLimits.attributesPerSpan} attributes; got ${entries.length}`);
-  const checked = entries.map(([name, value]): [string, AttributeValue] => [
-    checkText(`a name in ${at}`, name, storeLimits.nameCharacters, 1),
-    checkAttribute(`${at}[${JSON.stringify(name.slice(0, 80))}]`, value),
-  ]);
-  return Object.freeze(Object.fromEntries(checked));
+  // A spread copies many members in one step, and own members of any name.
+  const copy: Record<string, AttributeValue> = { ...(checkObject(at, attributes) as Attributes) };
+  const names = Object.keys(copy);
+  if (names.length > storeLimits.attributesPerSpan)
+    throw invalidField(at, `must have at most ${storeLimits.attributesPerSpan} attributes; got ${names.length}`);
+  let checking = '';
+  const nameField = (): string => `a name in ${at}`;
+  const field = (): string => `${at}[${JSON.stringify(checking.slice(0, 80))}]`;
+  for (const name of names) {
+    checking = checkText(nameField, name, storeLimits.nameCharacters, 1);
+    const given = copy[name];
+    const checked = checkAttribute(field, given);
+    if (checked !== given) copy[name] = checked;
+  }
+  return Object.freeze(copy);
 }
 
-function checkAttribute(field: string, value: unknown): AttributeValue {
+function checkAttribute(field: () => string, value: unknown): AttributeValue {
   if (!Array.isArray(value)) return checkPrimitive(field, value);
   const type = typeof value[0];
   let characters = 0;
   for (let index = 0; index < value.length; index++) {
-    const item = checkPrimitive(`${field}[${index}]`, value[index]);
-    if (typeof item !== type) throw invalidField(`${field}[${index}]`, `must be a ${type} like the first item`, item);
+    const item = checkPrimitive(() => `${field()}[${index}]`, value[index]);
+    if (typeof item !== type) throw invalidField(`${field()}[${index}]`, `must be a ${type} like the first item`, item);
     characters += typeof item === 'string' ? item.length : 8;
   }
   if (characters > storeLimits.attributeCharacters)
@@ -133,7 +140,7 @@ function checkAttribute(field: string, value: unknown): AttributeValue {
   return [...value] as AttributeValue;
 }
 
-function checkPrimitive(field: string, value: unknown): string | number | boolean {
+function checkPrimitive(field: FieldName, value: unknown): string | number | boolean {
   if (typeof value === 'boolean') return value;
   if (typeof value === 'number') return checkNumber(field, value);
   if (typeof value !== 'string')

@@ -5,7 +5,7 @@ import type { BatchSample, Loss, RolloutExcerpt } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { BigramBackend } from './bigram-backend.ts';
 import { askLetter, letterTasks } from './letter-task.ts';
-import { createTestTrainer, readMetrics, readReport } from './run-folder.ts';
+import { createRunDirectory, createTestTrainer, readMetrics, readReport } from './run-folder.ts';
 
 const learns = { learningRate: 40, estimator: 'dr_grpo', groupSize: 16 } as const;
 /** Learns within a few steps: each has all letters. */
@@ -114,7 +114,7 @@ describe('Trainer.fit', () => {
   it('gives the same rollouts for the same seed, and others for another', async () => {
     const curves: unknown[] = [];
     for (const seed of [1, 1, 2]) {
-      const { trainer } = await createTestTrainer({ seed });
+      const { trainer } = await createTestTrainer({ seed, runDirectory: await createRunDirectory() });
       curves.push((await trainer.fit({ train: letterTasks, steps: 2 })).curve);
     }
     expect(curves[1]).toEqual(curves[0]);

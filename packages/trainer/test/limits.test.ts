@@ -1,7 +1,6 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { attributeNames, LightningError } from '@agent-lightning/core';
 import type { RolloutContext } from '@agent-lightning/runner';
 import { installFetchRedirect, judge, requireRollout, toAskModel } from '@agent-lightning/tracing';
@@ -10,7 +9,7 @@ import { Trainer, type TrainerOptions } from '../src/index.ts';
 import { letterTasks } from './letter-task.ts';
 import { capitalTasks, runCapital, search, type CapitalTask } from './prompt-search/capital-task.ts';
 import { promptSearch } from './prompt-search/prompt-search.ts';
-import { createFolder, createTestTrainer, readMetrics, recordingLogger, readReport } from './run-folder.ts';
+import { createTestTrainer, placeRun, readMetrics, recordingLogger, readReport } from './run-folder.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -26,7 +25,7 @@ function recordCall(model: string, tokens: number): void {
 
 async function createSearch(options: Partial<TrainerOptions<CapitalTask>> = {}) {
   const logger = recordingLogger();
-  const runDirectory = options.runDirectory ?? join(await createFolder(), 'run');
+  const { runDirectory, store } = await placeRun(options);
   const ran: string[] = [];
   const trainer = new Trainer<CapitalTask>({
     algorithm: promptSearch(search),
@@ -39,6 +38,7 @@ async function createSearch(options: Partial<TrainerOptions<CapitalTask>> = {}) 
     progress: 'plain',
     handleSignals: false,
     runners: 2,
+    ...(store !== undefined && { store }),
     ...options,
     runDirectory,
   });

@@ -77,7 +77,7 @@ describe('report.html', () => {
     // oxlint-disable-next-line no-control-regex -- a terminal that prints the file would obey these
     expect(page).not.toMatch(/[\u001B\u0080-\u009F]/);
     const log = logger.lines.join('\n');
-    expect(log).toMatch(/one rollout as it went: run\.s1\.g0\.k[1-7]\n/);
+    expect(log).toMatch(/one rollout as it went: run-\w+\.s1\.g0\.k[1-7]\n/);
     expect(log).toMatch(/- 4 of 32 rollouts \(13 %\) failed with RangeError/);
     expect(log).not.toContain('\u001B');
   });

@@ -7,8 +7,8 @@ import { openSqliteStore } from '@agent-lightning/store-sqlite';
 export interface RunProcessOptions {
   readonly resume?: boolean;
   readonly maxStaleness?: number;
-  /** Told of each step that the process says is done. */
-  readonly onStep?: (child: ChildProcess, step: number) => void;
+  /** Sends a signal to the process while this rollout runs, which lasts until then. */
+  readonly endIn?: readonly [rolloutId: string, signal: 'SIGKILL' | 'SIGINT'];
 }
 
 /** Steps of a run in a process. */
@@ -24,7 +24,7 @@ export interface ProcessEnd {
 export interface ProgramOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Told of each line that the process prints. */
-  readonly onLine?: (child: ChildProcess, line: string) => void;
+  readonly onLine?: (child: ChildProcess, line: string) => unknown;
 }
 
 /** Runs a program of this folder to its end, whichever that is, in a process group of its own. */
@@ -51,13 +51,10 @@ export async function runProgram(
 
 /** Runs `resumable-run.ts` to its end. */
 export async function runProcess(runDirectory: string, options: RunProcessOptions = {}): Promise<ProcessEnd> {
-  const { resume = false, maxStaleness = 0, onStep } = options;
+  const { resume = false, maxStaleness = 0, endIn: [rolloutId, signal] = [] } = options;
   const args = [runDirectory, String(steps), resume ? 'resume' : 'begin', String(maxStaleness)];
-  return await runProgram('resumable-run.ts', args, {
-    onLine: (child, line) => {
-      const step = /step (\d+)\/\d+ ·/.exec(line)?.[1];
-      if (step !== undefined) onStep?.(child, Number(step));
-    },
+  return await runProgram('resumable-run.ts', [...args, ...(rolloutId === undefined ? [] : [rolloutId])], {
+    onLine: (child, line) => line === `began ${rolloutId}` && child.kill(signal),
   });
 }
 

@@ -32,7 +32,7 @@ export async function createSftTrainer(
     rollout: answerLetter,
     algorithm: sft({ ...learns, ...options }),
     logger,
-    // A store of its own makes a run repeat exactly; one in memory is quicker.
+    // A run that is resumed has a store of its own; one in memory is quicker.
     ...(given.runDirectory === undefined ? { store: new MemoryStore() } : {}),
     progress: 'none',
     handleSignals: false,

@@ -15,13 +15,24 @@ export class SupervisedProcess {
   isKilled: boolean = false;
   isReady: boolean = false;
 
-  /** @param readiness matches the line by which the program says that it works */
-  constructor(name: string, program: string, args: readonly string[], readiness: RegExp, env: NodeJS.ProcessEnv = {}) {
+  /**
+   * @param readiness matches the line by which the program says that it works
+   * @param prefix a command that runs the one after it, such as on another machine
+   */
+  constructor(
+    name: string,
+    program: string,
+    args: readonly string[],
+    readiness: RegExp,
+    env: NodeJS.ProcessEnv = {},
+    prefix: readonly string[] = [],
+  ) {
     this.name = name;
     const flags = ['--conditions=@agent-lightning/source', '--disable-warning=ExperimentalWarning'];
     // None outlives the siege itself, should that be killed.
     const start = guardStart({ ...process.env, ...env });
-    this.child = spawn(process.execPath, [...flags, program, ...args], {
+    const [first, ...rest] = [...prefix, process.execPath, ...flags, program, ...args];
+    this.child = spawn(first!, rest, {
       env: start.env,
       detached: hasProcessGroups,
       stdio: ['ignore', 'pipe', 'pipe'],

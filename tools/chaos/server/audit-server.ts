@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readReward, type LightningStore, type Rollout } from '@agent-lightning/core';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
-import { readEntries, type SiegeEntry } from './siege-ledger.ts';
+import { readEntries, type SiegeEntry, type SiegeRunner } from './siege-ledger.ts';
 
 /** What the siege of one run left. */
 export interface ServerEvidence {
@@ -16,6 +16,7 @@ export interface ServerAudit {
   /** Writes that the server had acknowledged: rollouts that were enqueued, spans that were appended, attempts that were completed. */
   readonly acknowledged: number;
   readonly rewards: number;
+  readonly earned: Readonly<Record<SiegeRunner, number>>;
   readonly violations: readonly string[];
 }
 
@@ -31,6 +32,7 @@ export async function auditServer({ folder, ledger, steps, runId }: ServerEviden
     return {
       acknowledged: kept.acknowledged,
       rewards: once.rewards,
+      earned: { runner: countEarned(entries, 'runner'), command: countEarned(entries, 'command') },
       violations: [
         ...kept.violations,
         ...once.violations,
@@ -41,6 +43,10 @@ export async function auditServer({ folder, ledger, steps, runId }: ServerEviden
   } finally {
     await store.close();
   }
+}
+
+function countEarned(entries: readonly SiegeEntry[], runner: SiegeRunner): number {
+  return entries.filter((entry) => entry.type === 'earned' && entry.runner === runner).length;
 }
 
 async function readRollouts(store: LightningStore, runId: string): Promise<ReadonlyMap<string, Rollout>> {

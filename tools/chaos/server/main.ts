@@ -1,5 +1,6 @@
 // Kills the server, the runners and the trainer of training runs at random moments, breaks their connections, and checks what was promised.
-// npm run chaos:server -- --faults 500 [--seed N] [--steps N] [--json]
+// npm run chaos:server -- --faults 500 [--seed N] [--steps N] [--machines] [--json]
+// With --machines, server, trainer and each runner have a machine of its own, made of network namespaces (Linux, root), and machines are cut off too.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     faults: { type: 'string', default: '100' },
     seed: { type: 'string', default: '0' },
     steps: { type: 'string', default: '60' },
+    machines: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -21,6 +23,7 @@ const report = await runServerChaos({
   seed: readCount('--seed', values.seed),
   steps: readCount('--steps', values.steps),
   folder,
+  machines: values.machines,
   onProgress: (faults) => {
     if (process.stderr.isTTY) process.stderr.write(`\r${faults} faults`);
   },

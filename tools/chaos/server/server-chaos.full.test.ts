@@ -4,11 +4,24 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { runServerChaos } from './run-chaos.ts';
 
-it('goes on training when server, trainer and runners are killed and connections break, and counts everything once', async () => {
+async function runChaos(machines: boolean): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'chaos-server-test-'));
-  const report = await runServerChaos({ faults: 12, seed: 1, steps: 24, folder });
+  const report = await runServerChaos({ faults: 12, seed: 1, steps: 24, folder, machines });
   expect(report.violations).toEqual([]);
   expect(Object.values(report.faults).reduce((sum, count) => sum + count, 0)).toBe(12);
-  expect(Math.min(report.acknowledged, report.rewards)).toBeGreaterThan(0);
+  const { acknowledged, rewards, earned } = report;
+  expect(Math.min(acknowledged, rewards, earned.runner, earned.command)).toBeGreaterThan(0);
   rmSync(folder, { recursive: true });
+}
+
+it('goes on training when server, trainer and runners are killed and connections break, and counts everything once', async () => {
+  await runChaos(false);
 }, 1_800_000);
+
+it.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)(
+  'does so with a machine each, made of network namespaces, that are cut off too (needs root of Linux)',
+  async () => {
+    await runChaos(true);
+  },
+  1_800_000,
+);

@@ -1,21 +1,12 @@
 // A runner of a siege: it claims from the server, and its agent asks the gateway of the trainer. It writes down every acknowledgement.
-// Arguments: the configuration as JSON.
+// Arguments: the configuration as JSON; the variables of siege-agent.ts.
 import type { Lease, LightningStore, SpanInput } from '@agent-lightning/core';
 import { connectGateway } from '@agent-lightning/gateway';
-import { Runner, type RolloutContext } from '@agent-lightning/runner';
+import { Runner } from '@agent-lightning/runner';
 import { connectStore } from '@agent-lightning/store';
-import { letters } from '../../bench/learning/ailments/letter-model.ts';
+import answerLetter from './siege-agent.ts';
 import { writeEntry } from './siege-ledger.ts';
-
-export interface SiegeRunnerConfiguration {
-  readonly serverUrl: string;
-  readonly key: string;
-  readonly gatewayUrl: string;
-  readonly adminKey: string;
-  readonly ledger: string;
-  readonly outbox: string;
-  readonly leaseMs: number;
-}
+import { attemptTimeoutMs, type SiegeRunnerConfiguration } from './siege-runner-configuration.ts';
 
 const configuration = JSON.parse(process.argv[2] ?? '{}') as SiegeRunnerConfiguration;
 const { serverUrl, key, gatewayUrl, adminKey, ledger, outbox, leaseMs } = configuration;
@@ -37,31 +28,13 @@ const witnessed: LightningStore = Object.assign(store, {
   },
 });
 
-async function ask(letter: string, { llm, signal }: RolloutContext): Promise<string> {
-  const response = await fetch(`${llm.baseUrl}/chat/completions`, {
-    method: 'POST',
-    signal,
-    headers: { authorization: `Bearer ${llm.apiKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ model: llm.model, messages: [{ role: 'user', content: letter }] }),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`the model answered ${response.status}: ${text}`);
-  return (JSON.parse(text) as { choices: { message: { content: string } }[] }).choices[0]!.message.content;
-}
-
 const runner = new Runner<{ readonly letter: string }>({
   store: witnessed,
   gateway: connectGateway({ url: gatewayUrl, adminKey, timeoutMs: 5_000 }),
   concurrency: 4,
   leaseMs,
-  attemptTimeoutMs: 60_000,
-  rollout: async ({ letter }, context) => {
-    const answer = await ask(letter, context);
-    const reward = answer[0] === letters[(letters.indexOf(letter) + 1) % letters.length] ? 1 : 0;
-    const { rolloutId, attemptId } = context.attempt;
-    writeEntry(ledger, { type: 'earned', rolloutId, attemptId, reward });
-    return reward;
-  },
+  attemptTimeoutMs,
+  rollout: answerLetter,
   onError: (error) => console.error(String(error)),
 });
 console.log(`ready ${runner.workerId}`);

@@ -11,7 +11,10 @@ import { writeEntry } from './siege-ledger.ts';
 export interface SiegeTrainerConfiguration {
   readonly serverUrl: string;
   readonly key: string;
+  readonly gatewayHost: string;
   readonly gatewayPort: number;
+  /** The address at which agents reach the gateway. */
+  readonly gatewayUrl: string;
   readonly adminKey: string;
   readonly ledger: string;
   readonly folder: string;
@@ -21,7 +24,8 @@ export interface SiegeTrainerConfiguration {
 }
 
 const configuration = JSON.parse(process.argv[2] ?? '{}') as SiegeTrainerConfiguration;
-const { serverUrl, key, gatewayPort, adminKey, ledger, folder, steps, seed, resume } = configuration;
+const { serverUrl, key, gatewayHost, gatewayPort, gatewayUrl, adminKey, ledger, folder, steps, seed, resume } =
+  configuration;
 
 const store = connectStore({ url: serverUrl, key });
 const enqueue = store.enqueue.bind(store);
@@ -32,7 +36,14 @@ const witnessed: LightningStore = Object.assign(store, {
     return rollouts;
   },
 });
-const gateway = await Gateway.start({ store: witnessed, port: gatewayPort, adminKey, seed });
+const gateway = await Gateway.start({
+  store: witnessed,
+  host: gatewayHost,
+  port: gatewayPort,
+  publicUrl: gatewayUrl,
+  adminKey,
+  seed,
+});
 const trainer = new Trainer<{ readonly letter: string }>({
   rollout: () => 0, // never called: runners is 0
   runners: 0,

@@ -1,12 +1,13 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { RunDetails } from '../../src/api.ts';
+import { promptSearches } from '../../src/prompts/prompt-searches.ts';
 import { changes, isConnected, listen, useResource } from './fetch.ts';
 import { AlertsPage } from './pages/alerts-page.tsx';
 import { GroupPage } from './pages/group-page.tsx';
 import { GroupsPage } from './pages/groups-page.tsx';
 import { LivePage } from './pages/live-page.tsx';
-import { promptSearches, PromptsPage } from './pages/prompts-page.tsx';
+import { PromptsPage } from './pages/prompts-page.tsx';
 import { RolloutPage } from './pages/rollout-page.tsx';
 import { RolloutsPage } from './pages/rollouts-page.tsx';
 import { RunPage } from './pages/run-page.tsx';

@@ -1,9 +1,11 @@
 import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ErrorReply } from '../../src/api.ts';
 import { answerFromSnapshot } from './snapshot/answer.ts';
 import { snapshot } from './snapshot/snapshot.ts';
 import { readKey } from './access.ts';
+import { followWhileSeen } from './follow-while-seen.ts';
+import { Repeater } from './repeater.ts';
 
 /** Counts what the server told of: pages ask again when the number that they name grows. */
 export const changes = { runs: signal(0), run: signal(0), rollouts: signal(0) };
@@ -11,15 +13,19 @@ export const changes = { runs: signal(0), run: signal(0), rollouts: signal(0) };
 /** Tells whether the server is heard. */
 export const isConnected = signal(true);
 
-/** Listens to the events of a run, or of the list of runs; returns the function that ends it. */
+/** Listens to the events of a run, or of the list of runs, while the page is seen; returns the function that ends it. */
 export function listen(run: string | undefined): () => void {
   if (snapshot !== undefined) return () => undefined; // nothing changes in a file
-  const source = new EventSource(run === undefined ? '/api/events' : `/api/events?run=${encodeURIComponent(run)}`);
-  for (const name of ['runs', 'run', 'rollouts'] as const)
-    source.addEventListener(name, () => (changes[name].value += 1));
-  source.addEventListener('open', () => (isConnected.value = true));
-  source.addEventListener('error', () => (isConnected.value = false));
-  return () => source.close();
+  const open = (): EventSource => {
+    const source = new EventSource(run === undefined ? '/api/events' : `/api/events?run=${encodeURIComponent(run)}`);
+    for (const [name, change] of Object.entries(changes)) source.addEventListener(name, () => (change.value += 1));
+    source.addEventListener('open', () => (isConnected.value = true));
+    source.addEventListener('error', () => (isConnected.value = false));
+    return source;
+  };
+  return followWhileSeen(document, open, () => {
+    for (const change of Object.values(changes)) change.value += 1;
+  });
 }
 
 /** Asks a route of the server, or the file that holds the run. @throws Error with the sentence that says what is wrong */
@@ -47,20 +53,39 @@ export interface Resource<Reply> {
   readonly error?: string;
 }
 
+/**
+ * Does some work for a key, and again when `change` is another one; work under way ends first, and only another key cuts it off.
+ * @param work does not reject
+ */
+export function useRepeated(
+  key: string | undefined,
+  change: number | string,
+  work: (signal: AbortSignal) => Promise<void>,
+): void {
+  const newest = useRef(work);
+  newest.current = work;
+  const repeater = useRef<Repeater | undefined>(undefined);
+  useEffect(() => {
+    if (key === undefined) return undefined;
+    const own = new Repeater(async (signal) => await newest.current(signal));
+    repeater.current = own;
+    return () => {
+      own.stop();
+      repeater.current = undefined;
+    };
+  }, [key]);
+  useEffect(() => repeater.current?.start(), [key, change]);
+}
+
 /** Asks a route, and again when `change` grows; what was known before stays until the new reply is there. */
 export function useResource<Reply>(path: string | undefined, change: number = 0): Resource<Reply> {
   const [resource, setResource] = useState<Resource<Reply> & { readonly path?: string }>({});
-  useEffect(() => {
-    if (path === undefined) return undefined;
-    const controller = new AbortController();
-    ask<Reply>(path, controller.signal).then(
-      (data) => setResource({ data, path }),
-      (error: unknown) => {
-        if (!controller.signal.aborted)
-          setResource({ error: error instanceof Error ? error.message : String(error), path });
-      },
-    );
-    return () => controller.abort();
-  }, [path, change]);
+  useRepeated(path, change, async (signal) => {
+    try {
+      setResource({ data: await ask<Reply>(path!, signal), path: path! });
+    } catch (error) {
+      if (!signal.aborted) setResource({ error: error instanceof Error ? error.message : String(error), path: path! });
+    }
+  });
   return resource.path === path ? resource : {};
 }

@@ -7,7 +7,7 @@ import type { RunShelf } from '../runs/run-shelf.ts';
 import { lines, route, write, type Route } from './route.ts';
 
 /** Makes the routes of a reader's notes: they are the only ones that write, into a file of their own. */
-export function noteRoutes(shelf: RunShelf, now: () => Date = () => new Date()): readonly Route[] {
+export function noteRoutes(shelf: RunShelf): readonly Route[] {
   return [
     route('/api/runs/:run/notes', {}, async ({ run }): Promise<NoteList | undefined> => {
       const files = await shelf.files(run!);
@@ -29,7 +29,7 @@ export function noteRoutes(shelf: RunShelf, now: () => Date = () => new Date()):
           shelf.title,
           'a rollout of a run directory: a store alone has no place for notes',
         );
-      const note = { rolloutId: rollout!, ...checkNoteContent(body), at: now().toISOString() };
+      const note = { rolloutId: rollout!, ...checkNoteContent(body), at: new Date().toISOString() };
       await files.notes.append(note);
       return note;
     }),

@@ -3,7 +3,8 @@ import { join, resolve } from 'node:path';
 import { check, type LightningStore } from '@agent-lightning/core';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { toLabelLines, type LabelLine } from './label-lines.ts';
-import { labelOf, marks, type Mark, type Note } from './note.ts';
+import { marks, type Mark } from './marks.ts';
+import { labelOf, type Note } from './note.ts';
 import { NotesFile } from './notes-file.ts';
 
 export interface ExportNotesOptions {

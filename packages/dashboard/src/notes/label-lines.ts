@@ -7,7 +7,8 @@ import {
   type Span,
 } from '@agent-lightning/core';
 import { stepOf } from '../step-of.ts';
-import { labelOf, type Mark, type Note } from './note.ts';
+import type { Mark } from './marks.ts';
+import { labelOf, type Note } from './note.ts';
 
 /**
  * A line of exported notes. With a `label` it is a labelled answer, as `measureAgreement` takes it; the other members say where it comes

@@ -1,8 +1,5 @@
 import { check } from '@agent-lightning/core';
-
-/** The marks that a reader can give a rollout. */
-export const marks = ['good', 'bad', 'unsure'] as const;
-export type Mark = (typeof marks)[number];
+import { longestComment, marks, type Mark } from './marks.ts';
 
 /** A reader's note on a rollout. */
 export interface Note {
@@ -17,9 +14,6 @@ export interface Note {
 
 /** The parts of a note that a reader writes; one without any takes the note away. */
 export type NoteContent = Pick<Note, 'mark' | 'label' | 'comment'>;
-
-/** The most characters of a comment. */
-export const longestComment = 10_000;
 
 /** Returns the score of a note: the reader's own, else that of the mark; undefined where it has neither. */
 export function labelOf({ mark, label }: NoteContent): number | undefined {

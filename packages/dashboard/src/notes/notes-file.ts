@@ -1,6 +1,7 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isEmpty, marks, type Mark, type Note } from './note.ts';
+import { marks, type Mark } from './marks.ts';
+import { isEmpty, type Note } from './note.ts';
 
 /** The file of a run directory that has the notes, one a line. */
 export const notesFileName = 'notes.jsonl';

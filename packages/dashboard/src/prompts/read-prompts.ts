@@ -5,10 +5,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { Checkpoints } from '@agent-lightning/run';
 import type { RunFiles } from '../runs/run-files.ts';
 import { findLeaders, findUndominated, meanOf, meansOf } from './fronts.ts';
+import { promptSearches } from './prompt-searches.ts';
 import type { PromptCandidate, PromptSearch } from './shapes.ts';
-
-/** The algorithms that search prompts. */
-const searches: readonly unknown[] = ['gepa', 'apo'];
 
 /** A candidate as a search writes it; what is wrong in it is left out. */
 interface WrittenCandidate {
@@ -29,7 +27,7 @@ interface Written {
 /** Reads the prompts of a run; undefined for one whose algorithm searches none. */
 export async function readPrompts(files: RunFiles): Promise<PromptSearch | undefined> {
   const algorithm = (await files.record())?.config['algorithm.name'];
-  if (!searches.includes(algorithm)) return undefined;
+  if (!promptSearches.includes(algorithm)) return undefined;
   const common = { algorithm: String(algorithm) };
   const model = join(files.directory, 'model');
   const result = toWritten(await readJson(join(model, 'candidates.json')));

@@ -1,10 +1,4 @@
-import {
-  buildBatch,
-  type BatchSample,
-  type Episode,
-  type LightningRLOptions,
-  type Transition,
-} from '@agent-lightning/core';
+import type { BatchSample, Episode, LightningBatch, LightningRLOptions, Transition } from '@agent-lightning/core';
 import type { RunConfig } from '@agent-lightning/run';
 
 /** A training sample with the agents that sampled it; the advantages are absent where they are not known. */
@@ -45,18 +39,18 @@ function readJson(value: unknown): unknown {
   return typeof value === 'string' && value.startsWith('{') ? (JSON.parse(value) as unknown) : value;
 }
 
-/** Builds the samples of one rollout among these; without options each call is one sample, and no advantage is known. */
+/** Returns the samples of one rollout in the batch of these; without a batch each call is one sample, and no advantage is known. */
 export function computeSamples(
   episodes: readonly Episode[],
   rolloutId: string,
-  options: LightningRLOptions | undefined,
+  batch: LightningBatch | undefined,
 ): readonly ComputedSample[] {
   const own = episodes.find(({ rollout }) => rollout.rolloutId === rolloutId);
   if (own === undefined) return [];
-  if (options === undefined) return own.transitions.map(toSample);
+  if (batch === undefined) return own.transitions.map(toSample);
   const calls = [...own.transitions, ...(own.discarded ?? [])];
-  return buildBatch(episodes, options)
-    .samples.filter((sample) => sample.rolloutId === rolloutId)
+  return batch.samples
+    .filter((sample) => sample.rolloutId === rolloutId)
     .map((sample) => ({
       sample,
       agentNames: [...new Set(sample.segments.map(({ callIndex }) => calls[callIndex]?.agentName ?? ''))],

@@ -1,5 +1,5 @@
 import type { GroupEntry, RolloutEntry, RolloutPage } from '../api.ts';
-import type { Mark } from '../notes/note.ts';
+import { marks, type Mark } from '../notes/marks.ts';
 import type { Notes } from '../notes/notes-file.ts';
 
 /** Selects and orders rollouts; empty texts and null select everything. */
@@ -24,7 +24,7 @@ export interface RolloutFilter {
 }
 
 /** The notes that a filter can ask for; the first asks for nothing. */
-export const noteFilters: readonly ['', ...('any' | Mark | 'none')[]] = ['', 'any', 'good', 'bad', 'unsure', 'none'];
+export const noteFilters: readonly ['', ...('any' | Mark | 'none')[]] = ['', 'any', ...marks, 'none'];
 
 /** Returns the rollouts that a filter selects, in its order. @param entries newest first */
 export function filterRollouts(

@@ -1,8 +1,9 @@
 import {
+  buildBatch,
   LightningError,
   toEpisode,
   type Episode,
-  type LightningRLOptions,
+  type LightningBatch,
   type LightningStore,
   type Rollout,
 } from '@agent-lightning/core';
@@ -26,15 +27,31 @@ export interface StepContext {
   readonly idsOfStep: (step: number) => readonly string[];
 }
 
-/** A step as it was learned from: its finished training rollouts with the rewards that counted, and the options of the run. */
+/** A step as it was learned from: its finished training rollouts with the rewards that counted, and the batch that was made of them. */
 export interface ReadStep {
   readonly episodes: readonly Episode[];
-  readonly options: LightningRLOptions;
+  readonly batch: LightningBatch;
   readonly line: ScoringLine;
 }
 
-/** Reads a step again as its run learned from it; returns the sentence that says why it cannot be. */
+/** The step that was read last by each context: a snapshot shows several rollouts of one step, one after the other. */
+const readLast = new WeakMap<StepContext, { readonly step: number | undefined; readonly read: ReadStep }>();
+
+/**
+ * Reads a step again as its run learned from it; returns the sentence that says why it cannot be. The step that a context read last is
+ * kept in memory for the next call.
+ */
 export async function readStep(context: StepContext, step: number | undefined): Promise<ReadStep | string> {
+  return await orSentence(async () => {
+    const known = readLast.get(context);
+    if (known !== undefined && known.step === step) return known.read;
+    const read = await readStepAgain(context, step);
+    if (typeof read !== 'string') readLast.set(context, { step, read });
+    return read;
+  });
+}
+
+async function readStepAgain(context: StepContext, step: number | undefined): Promise<ReadStep | string> {
   const options = findBatchOptions(context.config);
   if (typeof options === 'string') return options;
   const ids = step === undefined ? [] : context.idsOfStep(step);
@@ -45,7 +62,7 @@ export async function readStep(context: StepContext, step: number | undefined): 
   if (line === undefined)
     return 'The step is not finished, and the advantages come from the rewards of all of its rollouts.';
   const episodes = scoreAgain(await readFinished(context.store, ids), line);
-  return episodes === undefined ? unknownSorting : { episodes, options, line };
+  return episodes === undefined ? unknownSorting : { episodes, batch: buildBatch(episodes, options), line };
 }
 
 const unknownSorting =
@@ -83,7 +100,7 @@ function scoreAgain(
 }
 
 /** Does some work; returns the sentence of an error of this project instead, such as one about a trace that must not exist. */
-export async function orSentence<Result>(work: () => Promise<Result>): Promise<Result | string> {
+async function orSentence<Result>(work: () => Promise<Result>): Promise<Result | string> {
   try {
     return await work();
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Episode, Rollout, RolloutExcerpt } from '@agent-lightning/core';
 import type { TokenDetails, TokenSample } from '../api.ts';
 import { computeSamples, type ComputedSample } from './compute-samples.ts';
-import { orSentence, readEpisodes, readStep, type ReadStep, type StepContext } from './read-step.ts';
+import { readEpisodes, readStep, type ReadStep, type StepContext } from './read-step.ts';
 import { stepOf } from '../step-of.ts';
 import type { TokenTexts } from './token-texts.ts';
 
@@ -24,7 +24,7 @@ export async function readTokens(context: TokenContext, rolloutId: string): Prom
       samples: recorded.samples.map((sample) => fromExcerpt(sample, texts)),
       texts: texts.source,
       advantages: 'recorded',
-      notes: [],
+      remarks: [],
     };
   const found = await findSamples(context, rollout);
   return {
@@ -40,7 +40,7 @@ export async function readTokens(context: TokenContext, rolloutId: string): Prom
     })),
     texts: texts.source,
     advantages: found.samples.some(({ advantages }) => advantages !== undefined) ? 'computed' : 'none',
-    notes: found.notes,
+    remarks: found.remarks,
   };
 }
 
@@ -64,31 +64,27 @@ function fromExcerpt(sample: RolloutExcerpt['samples'][number], texts: TokenText
 
 interface FoundSamples {
   readonly samples: readonly ComputedSample[];
-  readonly notes: readonly string[];
+  readonly remarks: readonly string[];
 }
 
 /** Builds the samples of a rollout as its step did: with all of the step's rollouts, since their rewards give the advantages. */
 async function findSamples(context: TokenContext, rollout: Rollout): Promise<FoundSamples> {
   const own = await readEpisodes(context.store, [rollout]);
   const bare = computeSamples(own, rollout.rolloutId, undefined);
-  if (rollout.mode !== 'train') return { samples: bare, notes: [measuresOnly] };
-  const found = await orSentence(async () => {
-    const read = await readStep(context, stepOf(rollout));
-    return typeof read === 'string' ? read : compute(read, rollout.rolloutId);
-  });
-  return typeof found === 'string' ? { samples: bare, notes: [found] } : found;
-}
-
-function compute(read: ReadStep, rolloutId: string): FoundSamples | string {
-  const samples = computeSamples(read.episodes, rolloutId, read.options);
-  return samples.length > 0 ? { samples, notes: notesOf(read.episodes, read.line) } : untrained;
+  if (rollout.mode !== 'train') return { samples: bare, remarks: [measuresOnly] };
+  const read = await readStep(context, stepOf(rollout));
+  if (typeof read === 'string') return { samples: bare, remarks: [read] };
+  const samples = computeSamples(read.episodes, rollout.rolloutId, read.batch);
+  return samples.length > 0
+    ? { samples, remarks: remarksOf(read.episodes, read.line) }
+    : { samples: bare, remarks: [untrained] };
 }
 
 const measuresOnly = 'This rollout measures the agent: nothing is trained from it, so its tokens have no advantage.';
 const untrained =
   'Nothing of this rollout was trained on: it has no reward, its group earned the same throughout, or the world made it fail.';
 
-function notesOf(episodes: readonly Episode[], { failureReward }: ReadStep['line']): readonly string[] {
+function remarksOf(episodes: readonly Episode[], { failureReward }: ReadStep['line']): readonly string[] {
   const failed = episodes.filter(({ rollout, failureKind }) => rollout.status === 'failed' && failureKind !== 'world');
   return [
     'The advantages are computed again from the rewards of the step by the options of the run.',

@@ -11,14 +11,15 @@ export interface TokenTexts {
   readonly of: (tokens: ArrayLike<number>) => readonly string[];
 }
 
-const none: TokenTexts = { source: 'none', of: (tokens) => Array.from(tokens, (token) => `[${token}]`) };
+/** Gives tokens no texts: each is its id in brackets. */
+export const noTexts: TokenTexts = { source: 'none', of: (tokens) => Array.from(tokens, (token) => `[${token}]`) };
 
 /**
  * Finds the texts of a run's tokens: by the tokenizer of the model that the run wrote, else by the rollouts that it keeps in
  * `samples/`, which show the text of each of their tokens.
  */
 export async function findTokenTexts(directory: string): Promise<TokenTexts> {
-  return (await fromTokenizer(join(directory, 'model'))) ?? (await fromExcerpts(directory)) ?? none;
+  return (await fromTokenizer(join(directory, 'model'))) ?? (await fromExcerpts(directory)) ?? noTexts;
 }
 
 interface TokenizerFile {

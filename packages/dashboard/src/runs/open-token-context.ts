@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TokenContext } from '../rollouts/read-tokens.ts';
-import { findTokenTexts, readExcerpts, type TokenTexts } from '../rollouts/token-texts.ts';
+import { findTokenTexts, noTexts, readExcerpts, type TokenTexts } from '../rollouts/token-texts.ts';
 import type { RunShelf } from './run-shelf.ts';
 
 /**
@@ -14,13 +14,12 @@ export async function openTokenContext(shelf: RunShelf, run: string): Promise<To
   const files = await shelf.files(run);
   const directory = files?.directory;
   await rollouts.index.whenComplete();
-  const none: TokenTexts = { source: 'none', of: (tokens) => Array.from(tokens, String) };
   return {
     store: rollouts.store,
     config: (await files?.record())?.config,
     metrics: (await files?.metrics()) ?? [],
     excerpts: directory === undefined ? [] : await readExcerpts(directory),
-    texts: directory === undefined ? none : await textsOf(directory),
+    texts: directory === undefined ? noTexts : await textsOf(directory),
     idsOfStep: (step) =>
       rollouts.index.entries().flatMap((entry) => (entry.step === step && entry.mode === 'train' ? [entry.id] : [])),
     newestEntryStep: rollouts.index.entries().find(({ step, mode }) => step !== undefined && mode === 'train')?.step,

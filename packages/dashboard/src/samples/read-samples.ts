@@ -1,6 +1,6 @@
-import { buildBatch, type BatchSample, type Episode, type LightningBatch } from '@agent-lightning/core';
+import type { BatchSample, Episode, LightningBatch } from '@agent-lightning/core';
 import type { RunConfig } from '@agent-lightning/run';
-import { readEpisodes, readFinished, readStep, largestStep, orSentence, type ReadStep } from '../rollouts/read-step.ts';
+import { largestStep, readEpisodes, readFinished, readStep } from '../rollouts/read-step.ts';
 import type { TokenContext } from '../rollouts/read-tokens.ts';
 import { shortTask } from '../rollouts/rollout-entry.ts';
 import { stepOf } from '../step-of.ts';
@@ -11,15 +11,10 @@ import type { Layout, RolloutSamples, RolloutTree, SampleSums, StepSamples } fro
 /** The parts of a run from which its samples are computed again. */
 export type SampleContext = Omit<TokenContext, 'excerpts'>;
 
-/** A step with the batch that its run made of it. */
-interface Computed extends ReadStep {
-  readonly batch: LightningBatch;
-}
-
 /** Reads how the calls of a step became training samples, and what was left out. */
 export async function readStepSamples(context: SampleContext, step: number): Promise<StepSamples> {
   const layout = readLayout(context.config);
-  const computed = await compute(context, step);
+  const computed = await readStep(context, step);
   const ids = context.idsOfStep(step);
   const episodes =
     typeof computed !== 'string'
@@ -44,7 +39,7 @@ export async function readStepSamples(context: SampleContext, step: number): Pro
     used,
     leftOut: gatherLeftOut(episodes, reasons),
     rollouts,
-    notes: typeof computed === 'string' ? notesOfUnknown(computed) : notesOfComputed(used, line),
+    remarks: typeof computed === 'string' ? remarksOfUnknown(computed) : remarksOfComputed(used, line),
   };
 }
 
@@ -57,7 +52,7 @@ export async function readRolloutTree(context: SampleContext, rolloutId: string)
   const textsOf = context.texts.source === 'none' ? undefined : context.texts.of;
   const computed =
     rollout.mode === 'train'
-      ? await compute(context, stepOf(rollout))
+      ? await readStep(context, stepOf(rollout))
       : 'This rollout measures the agent: nothing is trained from it.';
   const scored =
     typeof computed === 'string' ? undefined : computed.episodes.find((each) => each.rollout.rolloutId === rolloutId);
@@ -72,20 +67,13 @@ export async function readRolloutTree(context: SampleContext, rolloutId: string)
     calls: typeof computed === 'string' ? tree.calls : withCredit(tree.calls, computed.batch, rolloutId, samples),
     samples: tree.samples,
     untrainable: episode.untrainable.map(({ spanId, agentName, reason }) => ({ spanId, agentName, reason })),
-    notes: typeof computed === 'string' ? notesOfUnknown(computed) : [],
+    remarks: typeof computed === 'string' ? remarksOfUnknown(computed) : [],
   };
 }
 
 function whyLeftOut(batch: LightningBatch, scored: Episode | undefined): string | undefined {
   if (scored === undefined) return 'it did not come to an end of its own, so the step had nothing of it';
   return findReasons(batch, [scored]).get(scored.rollout.rolloutId);
-}
-
-async function compute(context: SampleContext, step: number | undefined): Promise<Computed | string> {
-  return await orSentence(async () => {
-    const read = await readStep(context, step);
-    return typeof read === 'string' ? read : { ...read, batch: buildBatch(read.episodes, read.options) };
-  });
 }
 
 /** Adds what credit assignment and the estimator gave each call. */
@@ -157,7 +145,7 @@ function sumUp(episodes: readonly Episode[], rollouts: readonly RolloutSamples[]
   };
 }
 
-function notesOfUnknown(reason: string): readonly string[] {
+function remarksOfUnknown(reason: string): readonly string[] {
   return [
     reason,
     'So what of it was trained on is not known here; the figures are those of every rollout with calls, by their tokens alone.',
@@ -165,7 +153,7 @@ function notesOfUnknown(reason: string): readonly string[] {
 }
 
 /** Says where the figures come from, and where the trainer counted others: it leaves out calls by limits that are not kept. */
-function notesOfComputed(used: SampleSums, line: object | undefined): readonly string[] {
+function remarksOfComputed(used: SampleSums, line: object | undefined): readonly string[] {
   const counted = (line as { readonly samples?: unknown } | undefined)?.samples;
   return [
     'The samples are computed again from the rollouts of the step by the options of the run.',

@@ -13,8 +13,8 @@ export interface StepSamples {
   /** What was left out, by reason, the most first. */
   readonly leftOut: readonly LeftOut[];
   readonly rollouts: readonly RolloutSamples[];
-  /** Says where the figures come from, and why some are not known. */
-  readonly notes: readonly string[];
+  /** Say where the figures come from, and why some are not known. */
+  readonly remarks: readonly string[];
 }
 
 export interface SampleSums {
@@ -60,7 +60,7 @@ export interface RolloutTree {
   readonly calls: readonly TreeCall[];
   readonly samples: readonly TreeSample[];
   readonly untrainable: readonly { readonly spanId: string; readonly agentName: string; readonly reason: string }[];
-  readonly notes: readonly string[];
+  readonly remarks: readonly string[];
 }
 
 /** A model call in the tree of token prefixes. */
@@ -110,5 +110,4 @@ export interface TreeSample {
   readonly trainedCalls: readonly number[];
   readonly tokens: number;
   readonly trainedTokens: number;
-  readonly weight?: number;
 }

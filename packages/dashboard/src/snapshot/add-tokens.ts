@@ -4,43 +4,50 @@ import { findTokenTexts, readExcerpts } from '../rollouts/token-texts.ts';
 import { newestStep } from '../runs/open-token-context.ts';
 import { readRolloutTree, readStepSamples } from '../samples/read-samples.ts';
 import { addressOf } from './address.ts';
-import { Budget } from './budget.ts';
+import type { BoundedReplies } from './bounded-replies.ts';
 import type { SnapshotSource } from './make-snapshot.ts';
 import type { SnapshotEntries } from './read-entries.ts';
-import { rememberSpans } from './remember-spans.ts';
 
-/** The most characters of tokens and samples in a snapshot. */
-const mostCharacters = 4_000_000;
+/** The rollouts that are shown token by token, and those for which there was no room. */
+export interface AddedTokens {
+  readonly added: number;
+  readonly refused: number;
+}
 
 /**
- * Adds the tokens and the samples of these rollouts, and the samples of the last step; returns the number of rollouts that have theirs. A
- * training rollout whose step is not there as a whole is left out, since its advantages need all of it.
+ * Adds the tokens and the samples of these rollouts, and the samples of the last step. A training rollout whose step is not there as a
+ * whole is left out, since its advantages need all of it.
  */
 export async function addTokens(
   source: SnapshotSource,
   found: SnapshotEntries,
   chosen: readonly RolloutDetails[],
-  replies: Record<string, object>,
-): Promise<number> {
+  contents: BoundedReplies,
+): Promise<AddedTokens> {
   const context = await openContext(source, found);
-  const budget = new Budget(mostCharacters);
-  const add = (reply: object | undefined, ...address: readonly string[]): boolean => {
-    if (reply === undefined || !budget.take(reply)) return false;
-    replies[addressOf(source.run, ...address)] = reply;
-    return true;
-  };
+  const { run } = source;
   const step = newestStep(context);
-  if (step > 0 && found.hasWholeStep(step)) add(await readStepSamples(context, step), 'samples');
-  let count = 0;
-  for (const { rollout, step: own, calls } of chosen.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0))) {
+  if (step > 0 && found.hasWholeStep(step) && !contents.add(await readSamples(context, run, step)))
+    contents.leftOut.push(`the samples of step ${step}`);
+  const sums = { added: 0, refused: 0 };
+  // Newest first, so that each step is read once.
+  for (const { rollout, step: own, calls } of chosen.toSorted((a, b) => (b.step ?? 0) - (a.step ?? 0))) {
     const id = rollout.rolloutId;
     if (calls === 0 || (rollout.mode === 'train' && own !== undefined && !found.hasWholeStep(own))) continue;
     const tokens = await readTokens(context, id);
-    if (tokens === undefined || !add(await withTexts(tokens, source.tokenTexts), 'rollouts', id, 'tokens')) continue;
-    add(await readRolloutTree(context, id), 'rollouts', id, 'samples');
-    count += 1;
+    const tree = await readRolloutTree(context, id);
+    if (tokens === undefined || tree === undefined) continue;
+    const replies = {
+      [addressOf(run, 'rollouts', id, 'tokens')]: await withTexts(tokens, source.tokenTexts),
+      [addressOf(run, 'rollouts', id, 'samples')]: tree,
+    };
+    sums[contents.add(replies) ? 'added' : 'refused'] += 1;
   }
-  return count;
+  return sums;
+}
+
+async function readSamples(context: TokenContext, run: string, step: number): Promise<Record<string, object>> {
+  return { [addressOf(run, 'samples')]: await readStepSamples(context, step) };
 }
 
 async function openContext(
@@ -48,7 +55,7 @@ async function openContext(
   { entries }: SnapshotEntries,
 ): Promise<TokenContext> {
   return {
-    store: rememberSpans(store),
+    store,
     config: details.config,
     metrics: await files.metrics(),
     excerpts: await readExcerpts(files.directory),

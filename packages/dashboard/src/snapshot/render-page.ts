@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ConfigurationError } from '@agent-lightning/core';
 import type { RunDetails, Snapshot } from '../api.ts';
 import { readApp, type StaticFile } from '../http/static-files.ts';
+import { toData, unsafe } from './to-data.ts';
 
 /** Renders a snapshot as one page that loads nothing: the app of the dashboard, its style, and the replies that it shows. */
 export function renderPage(snapshot: Snapshot, details: RunDetails): string {
@@ -25,17 +26,6 @@ export function renderPage(snapshot: Snapshot, details: RunDetails): string {
 function describePlainly({ id, outcome = 'not ended', steps, rollouts, failed, verdict }: RunDetails): string {
   const said = verdict === undefined ? '' : ` Verdict: ${verdict.sentence}.`;
   return `${id}: ${outcome} after ${steps} steps; ${rollouts} training rollouts, ${failed} failed.${said}`;
-}
-
-/** Characters that turn the direction of the text after them, and those that a terminal would obey. */
-// oxlint-disable-next-line no-control-regex -- these are the characters that must not pass
-const unsafe = /[\u202A-\u202E\u2066-\u2069\u007F-\u009F]/g;
-
-/** Writes data as JSON that ends no element: a browser reads it, and never runs it. */
-function toData(value: object): string {
-  return JSON.stringify(value)
-    .replaceAll(unsafe, '\uFFFD')
-    .replaceAll('<', String.raw`\u003c`);
 }
 
 /** Writes code so that it ends no element; within code, this sequence can only be in a text or a pattern. */

@@ -4,15 +4,15 @@ import type { SnapshotEntries } from './read-entries.ts';
 interface Choice {
   readonly found: SnapshotEntries;
   readonly examples: RunExamples;
-  /** The rollouts that were to be there as a whole, and those that are. */
-  readonly wanted: readonly string[];
-  readonly whole: ReadonlySet<string>;
+  /** The number of rollouts that are there as a whole, and of those that were to be and are not in the store. */
+  readonly whole: number;
+  readonly gone: number;
   /** The number of rollouts that are there token by token. */
   readonly tokens: number;
 }
 
 /** Says which rollouts a snapshot has, and why these. */
-export function sayWhatIsChosen({ found, examples, wanted, whole, tokens }: Choice): readonly string[] {
+export function sayWhatIsChosen({ found, examples, whole, gone, tokens }: Choice): readonly string[] {
   const { entries, isAll } = found;
   const { failures, lastStep, heldOut, kept } = examples;
   const reasons = [
@@ -21,13 +21,17 @@ export function sayWhatIsChosen({ found, examples, wanted, whole, tokens }: Choi
     ...(heldOut.length === 0 ? [] : ['held-out tasks before and after training, first those whose reward rose']),
     ...(kept.length === 0 ? [] : ['one group of the first and of the last step, as it was trained on']),
   ];
-  const missing = wanted.length - whole.size;
   return [
     isAll
       ? `The lists have all ${entries.length} rollouts of the run.`
       : `The lists have ${entries.length} rollouts of the run: the newest ones, the newest that failed, and the first validation.`,
-    ...(whole.size === 0 ? [] : [`${whole.size} rollouts can be opened: ${reasons.join('; ')}.`]),
-    ...(missing === 0 ? [] : [`${missing} more of these are left out, since the file would be too large.`]),
+    ...(whole === 0 ? [] : [`${whole} rollouts can be opened: ${reasons.join('; ')}.`]),
+    ...(gone === 0 ? [] : [`${gone} more of these are no longer in the store.`]),
     ...(tokens === 0 ? [] : [`${tokens} of them can be read token by token.`]),
   ];
+}
+
+/** Says what a snapshot does not have since it would be too large. */
+export function sayWhatIsLeftOut(leftOut: readonly string[]): readonly string[] {
+  return leftOut.length === 0 ? [] : [`Left out, since the file would be too large: ${leftOut.join('; ')}.`];
 }

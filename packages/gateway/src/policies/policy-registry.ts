@@ -108,20 +108,32 @@ export class PolicyRegistry {
   /**
    * Stamps a call with the snapshot of this moment.
    * @param callerNames most specific first; they choose where the model is routed
-   * @throws {ReplyError} `not-found` for an unknown model, or a caller that no policy answers
+   * @throws {ReplyError} `not-found` for an unknown model, or a caller that no policy answers; `paused` with status 503 before the first one is published
    */
   admit(model: string, callerNames: readonly string[] = []): Admission {
     const policy = model === this.#routed?.model ? chooseModel(this.#routed.routes, callerNames) : model;
     const entry = this.#current.get(policy);
-    if (entry === undefined) {
-      const known = this.names.map((name) => `"${name}"`).join(', ');
-      throw new ReplyError(
-        `the model "${policy.slice(0, 100)}" does not exist; ${known === '' ? 'no policy is published yet' : `there are ${known}. An agent that has another name in its code is answered with the option answersTo`}`,
-        { code: 'not-found', param: 'model', replyCode: 'model_not_found' },
-      );
-    }
+    if (entry === undefined) throw this.#unknownModel(policy);
     entry.calls += 1;
     return { policy, isPolicy: entry.isPolicy, snapshot: entry.snapshot, leave: () => this.#leave(policy, entry) };
+  }
+
+  /** Returns the error of a call for a model that is not served. A gateway that has none yet is that of a trainer that starts or resumes: clients try again. */
+  #unknownModel(model: string): ReplyError {
+    const asked = `the model "${model.slice(0, 100)}" does not exist`;
+    const known = this.names.map((name) => `"${name}"`).join(', ');
+    if (known === '')
+      return new ReplyError(`${asked}; no policy is published yet`, {
+        code: 'paused',
+        status: 503,
+        replyCode: 'no-policy-yet',
+        retryable: true,
+        headers: { 'retry-after': '1' },
+      });
+    return new ReplyError(
+      `${asked}; there are ${known}. An agent that has another name in its code is answered with the option answersTo`,
+      { code: 'not-found', param: 'model', replyCode: 'model_not_found' },
+    );
   }
 
   /** Resolves when no call runs on this or an older version of the policy, and it is no longer the current one. */

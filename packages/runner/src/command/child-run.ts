@@ -27,6 +27,8 @@ export interface ChildOutput {
   readonly stderr: string;
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** Names what ended it, where more is known than its exit code: `OOMKilled`. */
+  readonly endedBy?: string;
 }
 
 /** The time after the exit at which pipes are closed that a process outside of the group still holds. */

@@ -42,10 +42,17 @@ export interface AttemptEnvironment<Task> {
 
 /** Returns the environment of an attempt's process, wherever it runs. @throws {ConfigurationError} `option-invalid` for a task that is too long for a variable */
 export function attemptEnvironment<Task>(parts: AttemptEnvironment<Task>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(attemptVariables(parts)).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
+
+/** Returns the variables of an attempt's process; undefined is one that it must not have. @throws {ConfigurationError} as `attemptEnvironment` */
+export function attemptVariables<Task>(parts: AttemptEnvironment<Task>): Record<string, string | undefined> {
   const { launcher, options, task, context, scope, spanId, endpoint, inherited } = parts;
   const { rollout, attempt, ownEndpoint } = scope;
   const own = typeof options.env === 'function' ? options.env(task, context) : options.env;
-  const merged: Record<string, string | undefined> = {
+  return {
     ...inherited,
     AGENT_LIGHTNING_ROLLOUT_ID: rollout.rolloutId,
     AGENT_LIGHTNING_ATTEMPT_ID: attempt.attemptId,
@@ -64,9 +71,6 @@ export function attemptEnvironment<Task>(parts: AttemptEnvironment<Task>): Recor
     }),
     ...own,
   };
-  return Object.fromEntries(
-    Object.entries(merged).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
 }
 
 /**
@@ -84,7 +88,7 @@ function taskVariable(launcher: Launcher['name'], task: unknown): string {
   if (Buffer.byteLength(json) <= longestVariable) return json;
   throw new ConfigurationError(
     `${launcher}: the task has ${Buffer.byteLength(json)} bytes as JSON, and a variable of the environment holds ` +
-      `${longestVariable}; use taskIn: 'stdin'`,
+      `${longestVariable}; use taskIn: '${launcher === 'runJob' ? 'file' : 'stdin'}'`,
     { code: 'option-invalid' },
   );
 }

@@ -12,6 +12,8 @@ export interface CommandResult<Task = JsonValue> {
   /** The exit code; null when a signal ended it. */
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** Names what ended a Job's container, where more is known than its exit code: `OOMKilled`. */
+  readonly endedBy?: string;
 }
 
 /** Gives the reward of a command that ended, whatever its exit code. */

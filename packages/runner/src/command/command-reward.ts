@@ -55,8 +55,12 @@ function malformed(launcher: Launcher, line: string, cause: unknown): TraceError
   );
 }
 
-function failed(launcher: Launcher, { exitCode, signal, stdout, stderr }: CommandResult<unknown>): UserCodeError {
-  const how = exitCode === null ? `was ended by ${signal ?? 'a signal'}` : `ended with exit code ${exitCode}`;
+function failed(
+  launcher: Launcher,
+  { exitCode, signal, stdout, stderr, endedBy }: CommandResult<unknown>,
+): UserCodeError {
+  const by = endedBy === undefined ? '' : ` (${endedBy})`;
+  const how = exitCode === null ? `was ended by ${signal ?? 'a signal'}` : `ended with exit code ${exitCode}${by}`;
   const words = stderr.trim() === '' ? stdout : stderr;
   return new UserCodeError(`${launcher.name}: ${launcher.subject} ${how}. Its last words: ${quote(words)}`, {
     code: 'command-failed',

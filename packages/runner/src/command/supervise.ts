@@ -1,6 +1,6 @@
 import { activeSpan, errorOutcome, type OpenSpan, type RolloutScope } from '@agent-lightning/tracing';
 import { attributeNames, ConfigurationError, type Attributes } from '@agent-lightning/core';
-import type { ChildOutput, ChildRun } from './child-run.ts';
+import type { ChildOutput } from './child-run.ts';
 import type { Launcher } from './launcher.ts';
 
 /** Lets the policy answer to the names that the command's agents have in their code. @throws {ConfigurationError} `option-unsupported` */
@@ -33,9 +33,19 @@ export function startSpan(scope: RolloutScope, spanId: string, command: string, 
   });
 }
 
+/** A process that runs, here or elsewhere. */
+export interface Supervised {
+  /** Holds what it has left until now. */
+  readonly output: ChildOutput;
+  /** Resolves when it has ended. */
+  ended(): Promise<ChildOutput>;
+  /** Ends it; `ended` rejects with `reason` then. */
+  stop(reason: unknown): void;
+}
+
 /** Runs a process under the attempt's signal, and writes its span, however it ends. */
-export async function supervise(span: OpenSpan, signal: AbortSignal, start: () => ChildRun): Promise<ChildOutput> {
-  let child: ChildRun | undefined;
+export async function supervise(span: OpenSpan, signal: AbortSignal, start: () => Supervised): Promise<ChildOutput> {
+  let child: Supervised | undefined;
   let isSpanOpen = true;
   const endSpan = (error?: unknown): void => {
     if (!isSpanOpen) return;

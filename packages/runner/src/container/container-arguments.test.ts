@@ -3,7 +3,7 @@ import type { LlmEndpoint } from '@agent-lightning/core';
 import { containerArguments, engineEnvironment } from './container-arguments.ts';
 import { containerEndpoint } from './container-endpoint.ts';
 import { resolveContainerOptions, type RunContainerOptions } from './container-options.ts';
-import { containerName, isOrphan, thisOwner } from './container-owner.ts';
+import { ownedName, isOrphan, thisOwner } from '../process-owner.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -98,18 +98,18 @@ describe('the endpoint of a container', () => {
 describe('the owner of a container', () => {
   it('is alive when it is this process, and gone when its process is, or is another of the same id', () => {
     const owner = thisOwner();
-    expect(isOrphan(containerName(owner), owner.space)).toBe(false);
-    expect(isOrphan(containerName({ ...owner, pid: 2 ** 30 }), owner.space)).toBe(true);
+    expect(isOrphan(ownedName(owner), owner.space)).toBe(false);
+    expect(isOrphan(ownedName({ ...owner, pid: 2 ** 30 }), owner.space)).toBe(true);
     const isLinux = process.platform === 'linux';
-    expect(isOrphan(containerName({ ...owner, startedAt: '1' }), owner.space)).toBe(isLinux);
+    expect(isOrphan(ownedName({ ...owner, startedAt: '1' }), owner.space)).toBe(isLinux);
   });
 
   it('of another machine, and a name that is not ours, is never taken for gone', () => {
     const owner = thisOwner();
     const elsewhere = { space: 'f'.repeat(12), pid: 2 ** 30, startedAt: '1' };
-    expect(isOrphan(containerName(elsewhere), owner.space)).toBe(false);
+    expect(isOrphan(ownedName(elsewhere), owner.space)).toBe(false);
     expect(isOrphan('agent-lightning_mine', owner.space)).toBe(false);
-    expect(containerName(owner)).not.toBe(containerName(owner));
+    expect(ownedName(owner)).not.toBe(ownedName(owner));
   });
 });
 

@@ -1,4 +1,5 @@
 import type { LlmEndpoint } from '@agent-lightning/core';
+import { isLoopback } from '../command/loopback.ts';
 
 /** The name by which a container reaches the machine that runs it, unless it shares that machine's network. */
 export const hostName = 'host.docker.internal';
@@ -14,8 +15,4 @@ export function containerEndpoint(llm: LlmEndpoint, network: string | undefined)
   if (!namesHost(network) || !isLoopback(url.hostname)) return llm;
   // By text, for a URL's own form would change what the gateway wrote, such as a missing last slash.
   return { ...llm, baseUrl: llm.baseUrl.replace(url.host, url.port === '' ? hostName : `${hostName}:${url.port}`) };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || host.startsWith('127.');
 }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ConfigurationError } from '@agent-lightning/core';
 import { explainStart } from '../command/explain-start.ts';
-import { isOrphan, type ContainerOwner } from './container-owner.ts';
+import { isOrphan, type ProcessOwner } from '../process-owner.ts';
 
 const execute = promisify(execFile);
 
@@ -23,7 +23,7 @@ export class ContainerEngine {
   }
 
   /** Removes the containers that processes left which are gone. @throws {ConfigurationError} `command-unavailable` when the engine does not answer */
-  async sweep({ space }: ContainerOwner): Promise<void> {
+  async sweep({ space }: ProcessOwner): Promise<void> {
     const filter = ['--filter', `label=${spaceLabel}=${space}`];
     const names = await this.#ask(['ps', '--all', ...filter, '--format', '{{.Names}}']);
     const left = names.split('\n').filter((name) => isOrphan(name.trim(), space));

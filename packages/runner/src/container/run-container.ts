@@ -17,7 +17,7 @@ import {
   type ResolvedContainerOptions,
   type RunContainerOptions,
 } from './container-options.ts';
-import { containerName, thisOwner, type ContainerOwner } from './container-owner.ts';
+import { ownedName, thisOwner, type ProcessOwner } from '../process-owner.ts';
 
 /**
  * Returns a rollout function that runs each attempt in a container of its own, by Docker or Podman.
@@ -42,7 +42,7 @@ const startFault = /^(?:(?:docker|podman|Error|catatonit): |\[FATAL tini ).*/m;
 class Containers<Task> {
   readonly #options: ResolvedContainerOptions<Task>;
   readonly #launcher: Launcher;
-  readonly #owner: ContainerOwner = thisOwner();
+  readonly #owner: ProcessOwner = thisOwner();
   readonly #engineEnv = engineEnvironment(inheritedEnvironment([], true));
   readonly #engine: ContainerEngine;
   #swept: Promise<void> | undefined;
@@ -71,7 +71,7 @@ class Containers<Task> {
     args: readonly string[],
   ): Promise<ChildOutput> {
     const { image, shared } = this.#options;
-    const name = containerName(this.#owner);
+    const name = ownedName(this.#owner);
     const spanId = randomSpanId();
     const start = containerArguments(this.#options, {
       name,

@@ -3,6 +3,7 @@ import { RequestError } from '../http/request-error.ts';
 import { ExportParts, partsOfSpan } from './export-parts.ts';
 import {
   deepestValue,
+  setMember,
   statusCodes,
   type AnyAttributes,
   type AnyValue,
@@ -16,7 +17,8 @@ import {
 /** Reads one field of a message, and returns false for one that it does not know, which is skipped. */
 type ReadField = (field: number, type: WireType) => boolean;
 
-type Entry = readonly [string, AnyValue];
+/** Attributes that are being read. */
+type Attributes = Record<string, AnyValue>;
 
 class ExportReader extends BinaryReader {
   readonly parts: ExportParts = new ExportParts();
@@ -79,13 +81,13 @@ function readGroup(reader: ExportReader): ExportedGroup {
 }
 
 function readResource(reader: ExportReader): AnyAttributes {
-  const entries: Entry[] = [];
+  const attributes: Attributes = {};
   readEmbedded(reader, (field, type) => {
     if (field !== 1 || type !== WireType.LengthDelimited) return false;
-    entries.push(readEntry(reader));
+    readEntry(reader, attributes);
     return true;
   });
-  return Object.fromEntries(entries);
+  return attributes;
 }
 
 function readScope(reader: ExportReader, spans: ExportedSpan[]): void {
@@ -108,7 +110,7 @@ function readSpan(reader: ExportReader): ExportedSpan {
     statusCode: 'unset' as ExportedSpan['statusCode'],
     statusMessage: '',
   };
-  const attributes: Entry[] = [];
+  const attributes: Attributes = {};
   const events: ExportedEvent[] = [];
   const links: ExportedLink[] = [];
   readEmbedded(reader, (field, type) => {
@@ -123,43 +125,43 @@ function readSpan(reader: ExportReader): ExportedSpan {
     else if (field === 2) span.spanId = readHex(reader);
     else if (field === 4) span.parentSpanId = readHex(reader);
     else if (field === 5) span.name = reader.string();
-    else if (field === 9) attributes.push(readEntry(reader));
+    else if (field === 9) readEntry(reader, attributes);
     else if (field === 11) events.push(readEvent(reader));
     else if (field === 13) links.push(readLink(reader));
     else if (field === 15) Object.assign(span, readStatus(reader));
     else return false;
     return true;
   });
-  return { ...span, attributes: Object.fromEntries(attributes), events, links };
+  return { ...span, attributes, events, links };
 }
 
 function readEvent(reader: ExportReader): ExportedEvent {
   let timeMs: number | undefined;
   let name = '';
-  const attributes: Entry[] = [];
+  const attributes: Attributes = {};
   readEmbedded(reader, (field, type) => {
     if (field === 1 && type === WireType.Bit64) timeMs = readMoment(reader);
     else if (field === 2 && type === WireType.LengthDelimited) name = reader.string();
-    else if (field === 3 && type === WireType.LengthDelimited) attributes.push(readEntry(reader));
+    else if (field === 3 && type === WireType.LengthDelimited) readEntry(reader, attributes);
     else return false;
     return true;
   });
-  return { name, timeMs, attributes: Object.fromEntries(attributes) };
+  return { name, timeMs, attributes };
 }
 
 function readLink(reader: ExportReader): ExportedLink {
   let traceId = '';
   let spanId = '';
-  const attributes: Entry[] = [];
+  const attributes: Attributes = {};
   readEmbedded(reader, (field, type) => {
     if (type !== WireType.LengthDelimited) return false;
     if (field === 1) traceId = readHex(reader);
     else if (field === 2) spanId = readHex(reader);
-    else if (field === 4) attributes.push(readEntry(reader));
+    else if (field === 4) readEntry(reader, attributes);
     else return false;
     return true;
   });
-  return { traceId, spanId, attributes: Object.fromEntries(attributes) };
+  return { traceId, spanId, attributes };
 }
 
 function readStatus(reader: ExportReader): Pick<ExportedSpan, 'statusCode' | 'statusMessage'> {
@@ -174,7 +176,7 @@ function readStatus(reader: ExportReader): Pick<ExportedSpan, 'statusCode' | 'st
   return { statusCode, statusMessage };
 }
 
-function readEntry(reader: ExportReader, depth = 0): Entry {
+function readEntry(reader: ExportReader, into: Attributes, depth = 0): void {
   let key = '';
   let value: AnyValue = null;
   readEmbedded(reader, (field, type) => {
@@ -184,7 +186,7 @@ function readEntry(reader: ExportReader, depth = 0): Entry {
     else return false;
     return true;
   });
-  return [key, value];
+  setMember<AnyValue>(into, key, value);
 }
 
 function readValue(reader: ExportReader, depth: number): AnyValue {
@@ -216,13 +218,13 @@ function readList(reader: ExportReader, depth: number): readonly AnyValue[] {
 }
 
 function readObject(reader: ExportReader, depth: number): AnyAttributes {
-  const entries: Entry[] = [];
+  const attributes: Attributes = {};
   readEmbedded(reader, (field, type) => {
     if (field !== 1 || type !== WireType.LengthDelimited) return false;
-    entries.push(readEntry(reader, depth));
+    readEntry(reader, attributes, depth);
     return true;
   });
-  return Object.fromEntries(entries);
+  return attributes;
 }
 
 function readHex(reader: ExportReader): string {

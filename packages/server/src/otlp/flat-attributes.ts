@@ -1,5 +1,5 @@
 import type { JsonValue } from '@agent-lightning/core';
-import type { AnyAttributes, AnyValue } from './trace-export.ts';
+import { setMember, type AnyAttributes, type AnyValue } from './trace-export.ts';
 
 /** The most messages or tool calls of one list that was flattened into attributes. */
 const mostItems = 10_000;
@@ -37,11 +37,26 @@ function put(into: Map<string, unknown>, path: readonly string[], value: AnyValu
 
 function toValue(value: unknown): unknown {
   if (!(value instanceof Map)) return value;
-  const entries = [...(value as Map<string, unknown>)].map(([key, item]): [string, unknown] => [key, toValue(item)]);
-  const isList =
-    entries.length <= mostItems && entries.every(([key]) => /^\d{1,5}$/u.test(key) && Number(key) < entries.length);
-  if (!isList) return Object.fromEntries(entries);
-  return entries.toSorted(([a], [b]) => Number(a) - Number(b)).map(([, item]) => item);
+  const members = value as ReadonlyMap<string, unknown>;
+  return toList(members) ?? toObject(members);
+}
+
+/** Returns the items of members whose keys are "0" to "n-1"; undefined for others. */
+function toList(members: ReadonlyMap<string, unknown>): readonly unknown[] | undefined {
+  if (members.size > mostItems) return undefined;
+  const items: unknown[] = [];
+  for (let index = 0; index < members.size; index++) {
+    const item = members.get(String(index));
+    if (item === undefined) return undefined;
+    items.push(item);
+  }
+  return items.map(toValue);
+}
+
+function toObject(members: ReadonlyMap<string, unknown>): Readonly<Record<string, unknown>> {
+  const object: Record<string, unknown> = {};
+  for (const [key, item] of members) setMember(object, key, toValue(item));
+  return object;
 }
 
 /** Returns the text of an attribute; undefined where it is none or empty. */

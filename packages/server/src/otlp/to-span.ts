@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { attributeNames, type AttributeValue, type SpanInput } from '@agent-lightning/core';
 import { isSpanId, isTraceId, storeLimits } from '@agent-lightning/store';
 import { readMeaning } from './span-meaning.ts';
-import type { AnyAttributes, AnyValue, ExportedSpan } from './trace-export.ts';
+import { setMember, type AnyAttributes, type AnyValue, type ExportedSpan } from './trace-export.ts';
 
 /** The attribute in which the server keeps, as JSON, what a span had that our own spans have no place for. */
 export const originAttribute = 'agentlightning.origin';
@@ -107,15 +107,19 @@ function keepAttributes(
   given: AnyAttributes,
   lifted: ReadonlySet<string>,
 ): { readonly attributes: Readonly<Record<string, AttributeValue>>; readonly omitted: readonly string[] } {
-  const kept: [string, AttributeValue][] = [];
+  const attributes: Record<string, AttributeValue> = {};
   const omitted: string[] = [];
-  for (const [name, value] of Object.entries(given)) {
-    if (lifted.has(name) || value === null || name === originAttribute) continue;
+  let count = 0;
+  for (const name of Object.keys(given)) {
+    const value = given[name] as AnyValue;
+    if (value === null || lifted.has(name) || name === originAttribute) continue;
     const flat = toAttribute(value);
-    if (kept.length < mostAttributes && flat !== undefined && isUsableName(name)) kept.push([name, flat]);
-    else if (omitted.length < 100) omitted.push(name.slice(0, 100).replaceAll('\0', '\uFFFD').toWellFormed());
+    if (count < mostAttributes && flat !== undefined && isUsableName(name)) {
+      setMember(attributes, name, flat);
+      count++;
+    } else if (omitted.length < 100) omitted.push(name.slice(0, 100).replaceAll('\0', '\uFFFD').toWellFormed());
   }
-  return { attributes: Object.fromEntries(kept), omitted };
+  return { attributes, omitted };
 }
 
 function isUsableName(name: string): boolean {

@@ -14,7 +14,7 @@ import {
   type TrainerOptions,
 } from '../../src/index.ts';
 import { BigramBackend } from '../bigram-backend.ts';
-import { createFolder, readReport, recordingLogger, type RecordingLogger } from '../run-folder.ts';
+import { createRunDirectory, placeRun, readReport, recordingLogger, type RecordingLogger } from '../run-folder.ts';
 import { runProgram } from '../run-process.ts';
 import { capitalTasks, runCapital, search, type CapitalTask } from './capital-task.ts';
 import { promptSearch, type PromptSearchMetrics, type PromptSearchOptions } from './prompt-search.ts';
@@ -32,7 +32,7 @@ async function createSearch(
   options: Partial<SearchTrainerOptions> = {},
   algorithm: Partial<PromptSearchOptions> = {},
 ): Promise<TestSearch> {
-  const runDirectory = options.runDirectory ?? join(await createFolder(), 'run');
+  const { runDirectory, store } = await placeRun(options);
   const logger = recordingLogger();
   const trainer = new Trainer({
     rollout: runCapital,
@@ -40,6 +40,7 @@ async function createSearch(
     logger,
     progress: 'none',
     handleSignals: false,
+    ...(store !== undefined && { store }),
     ...options,
     runDirectory,
   });
@@ -177,7 +178,7 @@ describe('an algorithm that trains no weights', () => {
 
   it('goes on after SIGKILL in the middle of a step, to the very same end', async () => {
     const program = 'prompt-search/search-run.ts';
-    const [killed, whole] = [join(await createFolder(), 'run'), join(await createFolder(), 'run')];
+    const [killed, whole] = [await createRunDirectory(), await createRunDirectory()];
     const hangIn = 'run.s3.g1.c2';
     const end = await runProgram(program, [killed, 'begin', hangIn], {
       onLine: (child, line) => line === `ran ${hangIn}` && child.kill('SIGKILL'),
@@ -258,6 +259,7 @@ describe('an algorithm that trains no weights', () => {
   it('lets agents ask their own models, and traces that', async () => {
     const runs = FrameworkRuns.of<undefined>('prompt-search-test');
     const { trainer, logger, runDirectory } = await createSearch({
+      runDirectory: await createRunDirectory(),
       rollout: (task, context) => {
         const id = context.rollout.rolloutId;
         const names = ['writer'];

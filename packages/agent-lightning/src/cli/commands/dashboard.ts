@@ -23,7 +23,7 @@ export function addDashboardCommand(program: Command): void {
     usage: 'dashboard [place]',
     summary: 'show runs in the browser, while they go on and afterwards',
     details:
-      'The place is a run directory, a folder of several, a file of SQLite, a postgres:// URL or the http:// address of a server (its key in AGENT_LIGHTNING_KEY); without one it is runs/ here. ' +
+      'The place is a run directory, a folder of several, a project with runs/ in it, a file of SQLite, a postgres:// URL or the http:// address of a server (its key in AGENT_LIGHTNING_KEY); without one it is runs/ here. ' +
       'The pages are served to this machine only and load nothing from elsewhere. They change nothing, but for notes on rollouts, which are kept in ' +
       'the run directory: the second address that is printed has the key that lets you write them. Ctrl+C ends it. ' +
       'With --json the first line of standard output has the addresses too.',
@@ -34,7 +34,10 @@ export function addDashboardCommand(program: Command): void {
     ],
   })
     .option('--port <port>', 'the port on 127.0.0.1; 0 is any free one', readWholeNumber(0), usualPort)
-    .option('--store <store>', 'the store of run directories without one: a file of SQLite or a postgres:// URL')
+    .option(
+      '--store <store>',
+      'the store of run directories without one: a file of SQLite, a postgres:// URL or the http:// address of a server',
+    )
     .option('--schema <name>', 'the schema of a PostgreSQL store (default: agent_lightning)');
   runAs<DashboardCommandOptions>(command, async ({ options, arguments: [place], terminal, isJson }) => {
     const signal = terminal.interruption();

@@ -1,7 +1,7 @@
 import type { StepMetrics } from '@agent-lightning/run';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { MetricsPage, RunDetails } from '../../../src/api.ts';
-import { ask } from '../fetch.ts';
+import { ask, useRepeated } from '../fetch.ts';
 import type { ChartLine } from './step-chart.tsx';
 
 /**
@@ -15,30 +15,24 @@ export function useMetrics(
   const [lines, setLines] = useState<readonly StepMetrics[]>();
   const known = useRef<readonly StepMetrics[]>([]);
   const seen = useRef({ startedAt, steps });
-  useEffect(() => {
-    const controller = new AbortController();
-    const read = async (): Promise<void> => {
-      if (seen.current.startedAt !== startedAt || steps < seen.current.steps) known.current = [];
-      seen.current = { startedAt, steps };
-      // The newest line may have been written again by a run that was resumed.
-      let all = known.current.slice(0, -1);
-      let after: number | undefined = all.at(-1)?.step ?? 0;
+  useRepeated(`${run} ${startedAt}`, `${change} ${steps}`, async (signal) => {
+    if (seen.current.startedAt !== startedAt || steps < seen.current.steps) known.current = [];
+    seen.current = { startedAt, steps };
+    // The newest line may have been written again by a run that was resumed.
+    let all = known.current.slice(0, -1);
+    let after: number | undefined = all.at(-1)?.step ?? 0;
+    try {
       while (after !== undefined) {
-        const page: MetricsPage = await ask(
-          `/api/runs/${encodeURIComponent(run)}/metrics?after=${after}`,
-          controller.signal,
-        );
+        const page: MetricsPage = await ask(`/api/runs/${encodeURIComponent(run)}/metrics?after=${after}`, signal);
         all = [...all, ...page.lines];
         after = page.next;
       }
       known.current = all;
-      setLines(all);
-    };
-    read().catch(() => {
-      if (!controller.signal.aborted) setLines(known.current);
-    });
-    return () => controller.abort();
-  }, [run, startedAt, steps, change]);
+    } catch {
+      // What was read before is shown: the page of the run says what is wrong with it.
+    }
+    if (!signal.aborted) setLines(known.current);
+  });
   return lines;
 }
 

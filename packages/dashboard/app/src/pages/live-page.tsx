@@ -121,6 +121,9 @@ function Workers({ workers }: { readonly workers: readonly LiveWorker[] }): JSX.
   return (
     <section class="card">
       <h2>Runners of the store</h2>
+      <p class="hint">
+        A runner is seen when it claims a rollout and while it runs one; one that waits for work is silent.
+      </p>
       {workers.length === 0 ? (
         <p class="hint">No runner has claimed a rollout of this store yet.</p>
       ) : (

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import type { RunDetails } from '../../../src/api.ts';
+import { promptSearches } from '../../../src/prompts/prompt-searches.ts';
 import type { PromptCandidate, PromptSearch } from '../../../src/prompts/shapes.ts';
 import { changes, useResource } from '../fetch.ts';
 import { formatCount, formatNumber } from '../format.ts';
@@ -9,9 +10,6 @@ import { Empty, Problem, Waiting } from '../parts/messages.tsx';
 import { PromptFront, TaskTable } from '../parts/prompt-front.tsx';
 import { TextDiff } from '../parts/text-diff.tsx';
 import { Link, pageOf, place, setQuery } from '../router.tsx';
-
-/** The algorithms that search prompts. */
-export const promptSearches: readonly unknown[] = ['gepa', 'apo'];
 
 /** Shows the prompts that a run tried: their scores, what each changed, and on which tasks each is the best. */
 export function PromptsPage({ details }: { readonly details: RunDetails }): JSX.Element {

@@ -1,6 +1,8 @@
 import type { JSX } from 'preact';
 import type { RunDetails } from '../../../src/api.ts';
+import { marks } from '../../../src/notes/marks.ts';
 import { countOf, formatCount } from '../format.ts';
+import { signs } from '../parts/note.tsx';
 import { useRolloutRows } from '../parts/rollout-rows.ts';
 import { RolloutTable } from '../parts/rollout-table.tsx';
 import { Problem } from '../parts/messages.tsx';
@@ -126,9 +128,7 @@ function Filters(): JSX.Element {
       {choice('note', 'your note', [
         ['', 'all'],
         ['any', 'any note'],
-        ['good', '✓ good'],
-        ['bad', '✕ bad'],
-        ['unsure', '? unsure'],
+        ...marks.map((mark): [string, string] => [mark, `${signs[mark][1]} ${mark}`]),
         ['none', 'no note'],
       ])}
       {field('kind', 'kind of task', 'any', 10)}

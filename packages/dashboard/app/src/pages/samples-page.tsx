@@ -6,6 +6,7 @@ import { changes, useResource } from '../fetch.ts';
 import { countOf, formatCount, formatNumber, formatShare } from '../format.ts';
 import { Figure } from '../parts/figure.tsx';
 import { Empty, Problem, Waiting } from '../parts/messages.tsx';
+import { Remarks } from '../parts/remarks.tsx';
 import { Link, pageOf, place, setQuery } from '../router.tsx';
 
 /** The rollouts that the table shows until the reader asks for all. */
@@ -58,12 +59,16 @@ function StepChoice({ shown, newest }: { readonly shown: number | undefined; rea
 }
 
 function Step({ run, data }: { readonly run: string; readonly data: StepSamples }): JSX.Element {
-  const { step, layout, used, leftOut, rollouts, notes } = data;
+  const { step, layout, used, leftOut, rollouts, remarks } = data;
   if (rollouts.length === 0)
     return (
       <>
-        <Notes notes={notes} />
-        <Empty>No training rollout of step {step} has come to an end.</Empty>
+        <Remarks remarks={remarks} />
+        <Empty>
+          {step === 0
+            ? 'No step has begun: there are no training rollouts yet.'
+            : `No training rollout of step ${step} has come to an end.`}
+        </Empty>
       </>
     );
   const saved = used.callTokens - used.sampleTokens;
@@ -83,7 +88,7 @@ function Step({ run, data }: { readonly run: string; readonly data: StepSamples 
           {saved > 0 ? <small>{formatShare(saved / used.callTokens)} saved by joining calls</small> : undefined}
         </Figure>
       </div>
-      <Notes notes={notes} />
+      <Remarks remarks={remarks} />
       <p class="hint">
         {layout === 'transition'
           ? 'Each call is a sample of its own (samples: transition).'
@@ -91,18 +96,6 @@ function Step({ run, data }: { readonly run: string; readonly data: StepSamples 
       </p>
       <LeftOutTable run={run} step={step} leftOut={leftOut} />
       <RolloutSamplesTable run={run} rollouts={rollouts} />
-    </>
-  );
-}
-
-export function Notes({ notes }: { readonly notes: readonly string[] }): JSX.Element {
-  return (
-    <>
-      {notes.map((note) => (
-        <p class="hint" key={note}>
-          {note}
-        </p>
-      ))}
     </>
   );
 }

@@ -3,23 +3,20 @@ import type { RolloutTree, TreeCall } from '../../../src/samples/shapes.ts';
 import { useResource } from '../fetch.ts';
 import { countOf, formatCount, formatNumber } from '../format.ts';
 import { Empty, Problem, Waiting } from './messages.tsx';
+import { Remarks } from './remarks.tsx';
 
 /** Shows how the model calls of a rollout became training samples: the tree of their prefixes, and what was left out. */
 export function CallTree({ path }: { readonly path: string }): JSX.Element {
   const { data, error } = useResource<RolloutTree>(path);
   if (error !== undefined) return <Problem title="The samples cannot be shown" text={error} />;
   if (data === undefined) return <Waiting />;
-  const { calls, samples, leftOut, notes, layout, untrainable } = data;
+  const { calls, samples, leftOut, remarks, layout, untrainable } = data;
   return (
     <div class="call-tree">
       {leftOut === undefined ? undefined : (
         <p class="badge warn wide">! Nothing of this rollout was trained on: {leftOut}.</p>
       )}
-      {notes.map((note) => (
-        <p class="hint" key={note}>
-          {note}
-        </p>
-      ))}
+      <Remarks remarks={remarks} />
       {calls.length === 0 ? (
         <Empty>No call of this rollout has tokens: none was answered by a policy, or none can be trained on.</Empty>
       ) : (

@@ -1,18 +1,18 @@
 import type { JSX } from 'preact';
 import { useId, useState } from 'preact/hooks';
-import type { Mark, Note, NoteContent } from '../../../src/notes/note.ts';
+import { longestComment, marks, type Mark } from '../../../src/notes/marks.ts';
+import type { Note, NoteContent } from '../../../src/notes/note.ts';
 import { canWrite } from '../access.ts';
 import { changes, put } from '../fetch.ts';
 import { formatMoment } from '../format.ts';
 import { snapshot } from '../snapshot/snapshot.ts';
 
 /** The marks with a sign and a colour of their own. */
-const signs: Readonly<Record<Mark, readonly [className: string, sign: string]>> = {
+export const signs: Readonly<Record<Mark, readonly [className: string, sign: string]>> = {
   good: ['good', '✓'],
   bad: ['bad', '✕'],
   unsure: ['warn', '?'],
 };
-const marks = Object.keys(signs) as readonly Mark[];
 
 /** Shows a note in a few characters, as in a row of the table. */
 export function NoteBadge({ note }: { readonly note: NoteContent | undefined }): JSX.Element | undefined {
@@ -145,7 +145,7 @@ function NoteForm({
         <textarea
           aria-label="comment"
           rows={3}
-          maxLength={10_000}
+          maxLength={longestComment}
           placeholder="What is right or wrong with it?"
           value={comment}
           onInput={(event) => setComment(event.currentTarget.value)}

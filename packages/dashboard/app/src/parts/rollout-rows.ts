@@ -46,6 +46,7 @@ export function useRolloutRows(run: string, filter: string): RolloutRows {
       .catch((error: unknown) => (cache.error = error instanceof Error ? error.message : String(error)))
       .finally(() => {
         cache.asked.delete(page);
+        if (cache.again.delete(page)) read(page);
         redraw((count) => count + 1);
       });
   };
@@ -53,7 +54,10 @@ export function useRolloutRows(run: string, filter: string): RolloutRows {
   useEffect(() => {
     // What is not in the window is read again when it comes into it.
     for (const page of cache.pages.keys()) if (!cache.wanted.includes(page)) cache.pages.delete(page);
-    for (const page of cache.wanted) read(page);
+    for (const page of cache.wanted) {
+      if (cache.asked.has(page)) cache.again.add(page); // its reply may be from before the change
+      else read(page);
+    }
   }, [key, change]);
 
   return {
@@ -74,9 +78,19 @@ function newCache(key: string): {
   readonly key: string;
   readonly pages: Map<number, readonly RolloutEntry[]>;
   readonly asked: Set<number>;
+  /** The pages that are asked for once more when their reply is there. */
+  readonly again: Set<number>;
   wanted: number[];
   counts: Omit<RolloutPage, 'items'> | undefined;
   error: string | undefined;
 } {
-  return { key, pages: new Map(), asked: new Set(), wanted: [0], counts: undefined, error: undefined };
+  return {
+    key,
+    pages: new Map(),
+    asked: new Set(),
+    again: new Set(),
+    wanted: [0],
+    counts: undefined,
+    error: undefined,
+  };
 }

@@ -4,6 +4,7 @@ import type { TokenDetails, TokenSample } from '../../../src/api.ts';
 import { useResource } from '../fetch.ts';
 import { countOf, formatNumber, formatShare } from '../format.ts';
 import { Empty, Problem, Waiting } from './messages.tsx';
+import { Remarks } from './remarks.tsx';
 
 /** What the background of a token shows. */
 const colorings = { logprob: 'log-probability', advantage: 'advantage', ratio: 'ratio' } as const;
@@ -15,7 +16,7 @@ export function Tokens({ path }: { readonly path: string }): JSX.Element {
   const [coloring, setColoring] = useState<Coloring>('logprob');
   if (error !== undefined) return <Problem title="The tokens cannot be shown" text={error} />;
   if (data === undefined) return <Waiting />;
-  const { samples, notes, texts, advantages } = data;
+  const { samples, remarks, texts, advantages } = data;
   const choices = (Object.keys(colorings) as Coloring[]).filter(
     (name) =>
       name === 'logprob' ||
@@ -24,11 +25,7 @@ export function Tokens({ path }: { readonly path: string }): JSX.Element {
   const shown = choices.includes(coloring) ? coloring : 'logprob';
   return (
     <div class="tokens-view">
-      {notes.map((note) => (
-        <p class="hint" key={note}>
-          {note}
-        </p>
-      ))}
+      <Remarks remarks={remarks} />
       {texts === 'excerpts' ? (
         <p class="hint">
           The texts are those of tokens that the run’s excerpts show; a token without one is its id in brackets.

@@ -3,6 +3,7 @@ import { groupFields, listRollouts, pageGroups, rolloutFields } from '../../../s
 import { readQuery, type QueryFields, type QueryValues } from '../../../src/http/query-fields.ts';
 import { countCommon } from '../../../src/rollouts/count-common.ts';
 import type { StepSamples } from '../../../src/samples/shapes.ts';
+import { addressOf } from '../../../src/snapshot/address.ts';
 
 /** Answers a route from the file. @throws Error with a sentence for what is wrong, or not in the file */
 export function answerFromSnapshot(snapshot: Snapshot, address: string): object {
@@ -52,10 +53,9 @@ function answerGroups({ entries, failureRewards }: Snapshot, query: URLSearchPar
 /** Puts a group together from those of its rollouts that are in the file. */
 function answerGroup({ entries, replies, run }: Snapshot, id: string): GroupDetails {
   const members = entries.filter(({ group }) => group === id).toReversed();
-  const known = members.flatMap((entry) => {
-    const address = `/api/runs/${encodeURIComponent(run)}/rollouts/${encodeURIComponent(entry.id)}`;
-    return (replies[address] as RolloutDetails | undefined) ?? [];
-  });
+  const known = members.flatMap(
+    (entry) => (replies[addressOf(run, 'rollouts', entry.id)] as RolloutDetails | undefined) ?? [],
+  );
   const [first] = known;
   if (first === undefined) throw new Error(missing('groups', id, undefined));
   const views = known.map(({ view }) => view);

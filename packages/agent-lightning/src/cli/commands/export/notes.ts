@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Argument, Option, type Command } from 'commander';
-import { exportNotes, type ExportNotesOptions, type LabelLine } from '@agent-lightning/dashboard';
+import { exportNotes, marks, type LabelLine, type Mark } from '@agent-lightning/dashboard';
 import { writeLines } from '@agent-lightning/platform';
 import { isRunDirectory } from '../../../promoted/run-prompts.ts';
 import { findStore, withStore } from '../../../stored/open-store.ts';
@@ -11,7 +11,7 @@ interface NotesOptions {
   readonly output: string;
   readonly store?: string;
   readonly schema?: string;
-  readonly mark?: NonNullable<ExportNotesOptions['mark']>;
+  readonly mark?: Mark;
   readonly labelled?: boolean;
 }
 
@@ -29,7 +29,7 @@ export function addExportNotesCommand(group: Command): void {
   })
     .addArgument(new Argument('<run>', 'a run directory'))
     .requiredOption('--output <file>', 'the file to write; it appears whole or not at all')
-    .addOption(new Option('--mark <mark>', 'only notes with this mark').choices(['good', 'bad', 'unsure']))
+    .addOption(new Option('--mark <mark>', 'only notes with this mark').choices(marks))
     .option('--labelled', 'only notes with a score: their own, or that of the marks good (1) and bad (0)')
     .option('--store <store>', 'the store with the rollouts (default: store.sqlite in the run directory)')
     .option('--schema <name>', 'the schema of a PostgreSQL store (default: agent_lightning)');

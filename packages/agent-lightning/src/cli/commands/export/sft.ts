@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { exportSft, type ExportSftOptions } from '@agent-lightning/capture';
 import type { Rollout } from '@agent-lightning/core';
-import { readNotes } from '@agent-lightning/dashboard';
+import { marks, readNotes, type Mark } from '@agent-lightning/dashboard';
 import { exportRollouts } from '@agent-lightning/store';
 import { isRunDirectory } from '../../../promoted/run-prompts.ts';
 import { withStore } from '../../../stored/open-store.ts';
@@ -18,7 +18,7 @@ interface SftOptions extends StoreOptions {
   readonly truncated?: ExportSftOptions['truncated'];
   readonly agent?: string[];
   readonly format?: ExportSftOptions['format'];
-  readonly marked?: 'good' | 'bad' | 'unsure';
+  readonly marked?: Mark;
 }
 
 /** Adds `export sft`. */
@@ -53,11 +53,7 @@ export function addExportSftCommand(group: Command): void {
     )
     .option('--agent <names...>', 'only conversations of these agents')
     .addOption(
-      new Option('--marked <mark>', 'only rollouts of a run directory with this mark in your notes').choices([
-        'good',
-        'bad',
-        'unsure',
-      ]),
+      new Option('--marked <mark>', 'only rollouts of a run directory with this mark in your notes').choices(marks),
     )
     .option('--run <id>', 'only rollouts of this run')
     .addOption(new Option('--mode <mode>', 'only rollouts of this mode').choices(['train', 'val', 'test']));
@@ -92,6 +88,6 @@ export function addExportSftCommand(group: Command): void {
   });
 }
 
-async function findMarked(directory: string, marked: NonNullable<SftOptions['marked']>): Promise<readonly string[]> {
+async function findMarked(directory: string, marked: Mark): Promise<readonly string[]> {
   return (await readNotes(directory)).filter(({ mark }) => mark === marked).map(({ rolloutId }) => rolloutId);
 }

@@ -2,8 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** Names the process that started a container, within the machine and the namespace in which its process id counts. */
-export interface ContainerOwner {
+/** Names the process that started something, within the machine and the namespace in which its process id counts. */
+export interface ProcessOwner {
   /** Is equal for all processes that see each other's process ids; 12 hexadecimal digits. */
   readonly space: string;
   readonly pid: number;
@@ -12,7 +12,7 @@ export interface ContainerOwner {
 }
 
 /** Returns the owner of what this process starts. */
-export function thisOwner(): ContainerOwner {
+export function thisOwner(): ProcessOwner {
   const parts = [
     hostname(),
     read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
@@ -22,12 +22,12 @@ export function thisOwner(): ContainerOwner {
   return { space, pid: process.pid, startedAt: startOf(process.pid) ?? '0' };
 }
 
-/** Returns a name for one container, which nothing else has and which says whose it is. */
-export function containerName({ space, pid, startedAt }: ContainerOwner): string {
+/** Returns a name that nothing else has and that says which process it belongs to. */
+export function ownedName({ space, pid, startedAt }: ProcessOwner): string {
   return `agent-lightning_${space}_${pid}_${startedAt}_${randomBytes(8).toString('hex')}`;
 }
 
-/** Tells whether a container of this name was left by a process that is gone. Names that are not ours, or of another machine, are not. */
+/** Tells whether what has this name was left by a process that is gone. Names that are not ours, or of another machine, are not. */
 export function isOrphan(name: string, space: string): boolean {
   const [, ofSpace, pid, startedAt] = /^agent-lightning_([0-9a-f]{12})_(\d+)_(\d+)_[0-9a-f]{16}$/.exec(name) ?? [];
   if (ofSpace !== space || pid === undefined) return false;

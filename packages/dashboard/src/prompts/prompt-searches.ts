@@ -1,0 +1,2 @@
+/** The algorithms that search prompts. */
+export const promptSearches: readonly unknown[] = ['gepa', 'apo'];

@@ -1,0 +1,181 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock, type Clock } from '@agent-lightning/platform';
+import { MemoryStore } from '@agent-lightning/store';
+import { Runner, type RolloutFunction, type RunJobOptions } from '../src/index.ts';
+import { resolveJobOptions } from '../src/job/job-options.ts';
+import { createJobFunction } from '../src/job/run-job.ts';
+import { ownedName, thisOwner } from '../src/process-owner.ts';
+import { holdTimers } from '../../gateway/test/held-timers.ts';
+import { runOne, type CommandRun } from './command-run.ts';
+import { makeCertificates, type Certificates } from './job-cluster/certificates.ts';
+import { readDocumentedRights, rightOf } from './job-cluster/documented-role.ts';
+import { JobCluster } from './job-cluster/job-cluster.ts';
+
+let folder: string;
+let certificates: Certificates;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'job-owner-'));
+  certificates = makeCertificates(folder);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Starts a cluster that knows one token and ends every pod well, or as the test says. */
+async function startCluster(): Promise<JobCluster> {
+  const cluster = await new JobCluster(certificates).start();
+  cluster.tokens.add('t');
+  cluster.kubelet = (pod) => cluster.end(pod);
+  const rights = readDocumentedRights();
+  cluster.isAllowed = (request) => rights.has(rightOf(request));
+  return cluster;
+}
+
+/** Returns the function that runs Jobs of a cluster, with a clock of the test. */
+async function createFunction(
+  cluster: JobCluster,
+  clock: Clock = systemClock,
+  options: Partial<RunJobOptions> = {},
+): Promise<RolloutFunction> {
+  const kubeconfig = join(folder, `kube-${new URL(cluster.url).port}`);
+  const ca = { 'certificate-authority-data': Buffer.from(certificates.authority).toString('base64') };
+  const config = {
+    'current-context': 'c',
+    contexts: [{ name: 'c', context: { cluster: 'c', user: 'c', namespace: 'training' } }],
+    clusters: [{ name: 'c', cluster: { server: cluster.url, ...ca } }],
+    users: [{ name: 'c', user: { token: 't' } }],
+  };
+  await writeFile(kubeconfig, JSON.stringify(config));
+  const containers = [{ name: 'agent', image: 'my-agent:1' }];
+  const spec = { template: { spec: { hostNetwork: true, containers } } };
+  const template = { apiVersion: 'batch/v1', kind: 'Job', spec };
+  return createJobFunction(resolveJobOptions({ template, kubeconfig, pollMs: 5, ...options }), clock);
+}
+
+async function run(cluster: JobCluster): Promise<CommandRun> {
+  const result = await runOne(await createFunction(cluster), null, {});
+  expect(result.rollout.failure).toBeUndefined();
+  return result;
+}
+
+/** Leaves in the cluster what a process would that was killed: its Lease, with a Job, its Secret and its pod. */
+function leave(cluster: JobCluster, name: string, holderIdentity: string): void {
+  const labels = { 'agent-lightning.lease': name };
+  const held = { metadata: { name, labels }, spec: { holderIdentity } };
+  const lease = cluster.store.add('leases', held)!;
+  const of = (uid: string): object => ({ ownerReferences: [{ uid }] });
+  const job = cluster.store.add('jobs', { metadata: { name, ...of(lease.metadata.uid) } })!;
+  for (const kind of ['secrets', 'pods']) cluster.store.add(kind, { metadata: { name, ...of(job.metadata.uid) } });
+}
+
+/** Lists everything of a cluster by kind and name. */
+const everything = (cluster: JobCluster): readonly string[] =>
+  ['leases', 'jobs', 'secrets', 'pods'].flatMap((kind) => cluster.names(kind).map((name) => `${kind}/${name}`));
+const all = (name: string): readonly string[] => ['leases', 'jobs', 'secrets', 'pods'].map((kind) => `${kind}/${name}`);
+
+const elsewhere = { space: 'f'.repeat(12), pid: 7, startedAt: '1' };
+
+describe('what a process leaves that is gone', () => {
+  it('is deleted at the start of the next one of its machine, and that of living and of other machines is not', async () => {
+    await using cluster = await startCluster();
+    leave(cluster, 'gone', ownedName({ ...thisOwner(), pid: 2 ** 30 }));
+    leave(cluster, 'living', ownedName(thisOwner()));
+    leave(cluster, 'elsewhere', ownedName(elsewhere));
+    leave(cluster, 'of-another-program', 'someone');
+    await run(cluster);
+    expect(everything(cluster).toSorted()).toEqual(
+      [...all('living'), ...all('elsewhere'), ...all('of-another-program')].toSorted(),
+    );
+  });
+
+  it('on another machine is deleted when its Lease was not renewed for two minutes of ours, and not while it is', async () => {
+    await using cluster = await startCluster();
+    leave(cluster, 'gone', ownedName(elsewhere));
+    leave(cluster, 'living', ownedName(elsewhere));
+    const clock = { now: (): number => nowMs, wait: systemClock.wait };
+    let nowMs = 0;
+    cluster.kubelet = () => undefined;
+    const running = runOne(await createFunction(cluster, clock), null, {});
+    await cluster.until(() => cluster.names('pods').length === 3);
+    const renewals = (): number =>
+      cluster.requests.filter(({ verb, resource }) => verb === 'patch' && resource === 'leases').length;
+    for (nowMs = 30_000; nowMs < 120_000; nowMs += 30_000) {
+      const before = renewals();
+      await cluster.until(() => renewals() > before);
+    }
+    cluster.store.merge('leases', 'living', { spec: { renewTime: 'later' } });
+    expect(everything(cluster)).toEqual(expect.arrayContaining([...all('gone')]));
+    nowMs = 130_000;
+    await cluster.until(() => !cluster.names('leases').includes('gone'));
+    cluster.end(cluster.store.list('pods').find(({ metadata }) => metadata.labels !== undefined)!);
+    expect((await running).rollout.status).toBe('succeeded');
+    expect(everything(cluster)).toEqual(all('living'));
+  });
+
+  it('of an earlier attempt is deleted when the rollout is tried again', async () => {
+    await using cluster = await startCluster();
+    const store = new MemoryStore();
+    const [queued] = await store.enqueue([{ input: null, retry: { maxAttempts: 2, backoffMs: 0 } }]);
+    cluster.kubelet = (pod) => {
+      const attempt = pod.metadata.labels!['agent-lightning.attempt'];
+      if (cluster.requests.filter(({ verb, resource }) => verb === 'create' && resource === 'jobs').length > 1)
+        return cluster.end(pod);
+      // Left by the first attempt, as a trainer that was cut off leaves it.
+      const labels = { 'agent-lightning.rollout': queued!.rolloutId, 'agent-lightning.attempt': attempt! };
+      cluster.store.add('jobs', { metadata: { name: 'left', labels } });
+      cluster.end(pod, { exitCode: 1 });
+    };
+    const gateway = { openAttempt: async () => ({ ...llm }), closeAttempt: async () => undefined };
+    const runner = new Runner({ store, rollout: await createFunction(cluster), gateway });
+    const running = runner.run();
+    const [ended] = await store.waitFor([queued!.rolloutId]);
+    await runner.stop();
+    await running;
+    await store.close();
+    expect(ended!.status).toBe('succeeded');
+    expect(everything(cluster)).toEqual([]);
+  });
+});
+
+const llm = { baseUrl: 'http://127.0.0.1:9/v1', apiKey: 'al-canary', model: 'policy', sampling: {} };
+
+describe('the Role of the documents', () => {
+  it('has the rights that are used, and no other', async () => {
+    await using cluster = await startCluster();
+    const startTimeoutMs = 54_321;
+    using time = holdTimers(startTimeoutMs);
+    let nowMs = 0;
+    const clock = { now: (): number => nowMs, wait: systemClock.wait };
+    const rollout = await createFunction(cluster, clock, { startTimeoutMs });
+    cluster.kubelet = (pod) => void cluster.store.remove('pods', pod.metadata.name);
+    const running = runOne(rollout, null, {});
+    await cluster.until(() => time.count > 0 && cluster.names('jobs').length > 0);
+    nowMs = 30_000;
+    await cluster.until(() => cluster.requests.some((request) => rightOf(request).endsWith('leases: patch')));
+    time.end();
+    expect((await running).rollout.failure?.message).toContain('the cluster has not said why');
+    cluster.kubelet = (pod) => cluster.end(pod);
+    expect((await runOne(rollout, null, {})).rollout.status).toBe('succeeded');
+    // A Secret is deleted by itself only when its Job could not be created.
+    cluster.fault = ({ verb, resource }) => (verb === 'create' && resource === 'jobs' ? { status: 422 } : undefined);
+    expect((await runOne(rollout, null, {})).rollout.failure?.message).toContain('with 422');
+    expect(new Set(cluster.requests.map(rightOf))).toEqual(readDocumentedRights());
+    expect(everything(cluster)).toEqual([]);
+  });
+});
+
+describe('the Lease of a process', () => {
+  it('is one for all Jobs that run, and goes with the last, so that nothing is left that could not be deleted', async () => {
+    await using cluster = await startCluster();
+    const rollout = await createFunction(cluster);
+    cluster.kubelet = () => undefined;
+    cluster.fault = ({ verb, resource }) => (verb === 'delete' && resource === 'jobs' ? { status: 403 } : undefined);
+    const running = [1, 2, 3].map(() => runOne(rollout, null, {}));
+    await cluster.until(() => cluster.names('pods').length === 3);
+    expect(cluster.names('leases')).toHaveLength(1);
+    for (const pod of cluster.store.list('pods')) cluster.end(pod);
+    for (const { rollout: ended } of await Promise.all(running)) expect(ended.status).toBe('succeeded');
+    expect(everything(cluster)).toEqual([]);
+  });
+});
