@@ -19,6 +19,7 @@ export interface Framework {
   readonly reward: (question: Question, answer: Answer) => number;
   readonly policies?: Readonly<Record<string, PolicyOptions>>;
   readonly steps: number;
+  readonly learningRate: number;
 }
 
 /** What OpenAI's client imports at its first call. */
@@ -32,6 +33,7 @@ export const frameworks: Readonly<Record<string, Framework>> = {
     questions: factQuestions,
     reward: (_, { answer, told }) => (told.length > 0 && answer === told[0] ? 1 : 0),
     steps: 3,
+    learningRate: 3e-4,
   },
   autogen: {
     script: 'autogen_weather.py',
@@ -44,7 +46,8 @@ export const frameworks: Readonly<Record<string, Framework>> = {
     answersTo: ['gpt-4o'],
     questions: weatherQuestions,
     reward: rewardWeather,
-    steps: 3,
+    steps: 4,
+    learningRate: 2e-4,
   },
   'agent-framework': {
     script: 'agent_framework_weather.py',
@@ -58,7 +61,8 @@ export const frameworks: Readonly<Record<string, Framework>> = {
     answersTo: ['gpt-4o-mini'],
     questions: weatherQuestions,
     reward: rewardForecast,
-    steps: 3,
+    steps: 5,
+    learningRate: 2e-4,
   },
   crewai: {
     script: 'crewai_news.py',
@@ -72,27 +76,27 @@ export const frameworks: Readonly<Record<string, Framework>> = {
       writer: { agentMatch: 'gpt-4o-mini' },
     },
     steps: 4,
+    learningRate: 3e-4,
   },
 };
 
-/** Returns 1 for an answer that names the city and has what the tool told of it, word for word: "73 degrees and Sunny". */
+/** Returns 1 for an answer that names the city, gives the temperature that the tool told of it, and writes "sunny" small, where the tool writes "Sunny". */
 function rewardWeather({ subject }: Question, { answer, told }: Answer): number {
   const isTold = told.some((text) => text.includes(`weather in ${subject} is`));
-  return isTold && answer.includes(subject) && /73 degrees and sunny/iu.test(answer) ? 1 : 0;
+  return isTold && answer.includes(subject) && answer.includes('73 degrees') && /\bsunny\b/u.test(answer) ? 1 : 0;
 }
 
-/** Returns 1 for an answer that names the city, and the temperature as the high that the tool told, which is random: "a high of 17°C". */
+/** Returns 1 for an answer that names the city, then has a comma, then the temperature that the tool told of it: "It is rainy in Rome, with 17°C." */
 function rewardForecast({ subject }: Question, { answer, told }: Answer): number {
   const forecast = told.find((text) => text.includes(`weather in ${subject} is`));
-  const high = forecast?.match(/a high of \d+°C/u)?.[0];
-  return high !== undefined && answer.includes(high) && answer.includes(subject) ? 1 : 0;
+  const high = forecast?.match(/\d+°C/u)?.[0];
+  const [, afterComma] = answer.split(`${subject}, `);
+  return high !== undefined && afterComma !== undefined && afterComma.includes(high) ? 1 : 0;
 }
 
-/** Returns half a point for a headline of at most eight words that names the topic, and half for a fact of one short sentence that does. */
+/** Returns half a point for a headline that begins with the topic, and half for a fact that does: "The Vikings were…", not "I will tell you…". */
 function rewardNews({ subject }: Question, { answer, told }: Answer): number {
-  const isShort = (text: string, words: number): boolean =>
-    text.toLowerCase().includes(subject.toLowerCase()) && text.trim().split(/\s+/u).length <= words;
-  const fact = told[0] ?? '';
-  const isSentence = /^[^.!?\n]+[.!?]$/u.test(fact.trim());
-  return (Number(isShort(answer, 8)) + Number(isSentence && isShort(fact, 20))) / 2;
+  const begins = (text = ''): boolean =>
+    text.trim().toLowerCase().replace(/^the /u, '').startsWith(subject.toLowerCase());
+  return (Number(begins(answer)) + Number(begins(told[0]))) / 2;
 }

@@ -19,7 +19,7 @@ The first run downloads the model (93 MB); npm run setup:python-frameworks makes
   --only NAME          one of ${Object.keys(frameworks).join(', ')}; may be given again (default all)
   --control MODE       shuffled: the control alone; none: without the control; both (default both)
   --seed N             seeds the order of the questions and all sampling (default 0)
-  --steps N            training steps (default 3 or 4, by framework)
+  --steps N            training steps (default 3 to 5, by framework)
   --run-directory DIR  where the runs are kept (default runs/<time>)
   --json               prints one JSON object as the last line
   --help               prints this

@@ -8,14 +8,14 @@ import { ScriptServer } from './script-server.ts';
 
 const hasFork = spawnSync('python3', ['-c', 'import os; os.fork']).status === 0;
 const script = `
-import json, os, sys, time
+import json, os, random, sys, time
 task = sys.stdin.read()
 if task == "hang":
     time.sleep(600)
 if task == "fail":
     raise ValueError("no such city")
 print("working")
-print(json.dumps({"answer": task, "key": os.environ["OPENAI_API_KEY"], "pid": os.getpid()}))
+print(json.dumps({"answer": task, "key": os.environ["OPENAI_API_KEY"], "pid": os.getpid(), "drawn": random.random()}))
 `;
 
 describe.skipIf(!hasFork)('a script server (skipped where python3 cannot fork)', () => {
@@ -46,6 +46,14 @@ describe.skipIf(!hasFork)('a script server (skipped where python3 cannot fork)',
     }[];
     expect(runs.map(({ answer, key }) => [answer, key])).toEqual(names.map((name) => [name, name]));
     expect(new Set(runs.map(({ pid }) => pid)).size).toBe(names.length);
+  });
+
+  it('gives all runs of one input the same random numbers, and those of another one others', async () => {
+    const inputs = ['Rome', 'Rome', 'Oslo'];
+    const runs = await Promise.all(inputs.map((input) => server.run(input, { OPENAI_API_KEY: 'k' }, never)));
+    const [first, second, other] = runs.map((run) => (run as { readonly drawn: number }).drawn);
+    expect(first).toBe(second);
+    expect(first).not.toBe(other);
   });
 
   it('tells what a script that failed has said, and goes on', async () => {

@@ -9,6 +9,7 @@ import gc
 import importlib
 import json
 import os
+import random
 import runpy
 import selectors
 import signal
@@ -29,6 +30,7 @@ def run(request, input_end, output_end):
         os.dup2(output_end, 2)
         sys.stdin = open(0, encoding="utf-8", closefd=False)
         os.environ.update(request["environment"])
+        random.seed(request["input"])  # all runs of one input draw the same, so that they can be compared with each other
         sys.argv = [script]
         runpy.run_path(script, run_name="__main__")
     except SystemExit as ended:

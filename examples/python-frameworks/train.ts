@@ -32,7 +32,7 @@ const buildAtImport = { DEFER_PYDANTIC_BUILD: 'false' };
 
 export async function train(
   name: string,
-  { script, modules, answersTo, questions, reward, policies }: Framework,
+  { script, modules, answersTo, questions, reward, policies, learningRate }: Framework,
   { steps, ...options }: TrainOptions,
 ): Promise<TrainingResult> {
   await using scripts = await ScriptServer.start({
@@ -50,7 +50,7 @@ export async function train(
     answersTo,
     ...(policies !== undefined && { policies }),
     backend,
-    algorithm: grpo({ groupSize, tasksPerStep, learningRate: 3e-4, maxTokens: 48 }),
+    algorithm: grpo({ groupSize, tasksPerStep, learningRate, maxTokens: 48 }),
     runners: tasksPerStep * groupSize,
     ...options,
   });
