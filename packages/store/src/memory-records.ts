@@ -83,6 +83,7 @@ export class MemoryRecords implements RecordWriter {
   }
 
   querySpans(query: SpanQuery): readonly Span[] {
+    const spanIds = query.spanIds === undefined ? undefined : new Set(query.spanIds);
     return this.#find(query.rolloutIds).flatMap((entry) => {
       const attemptId = query.attemptId === 'latest' ? entry.attempts.at(-1)?.attempt.attemptId : query.attemptId;
       return entry.spans
@@ -91,7 +92,7 @@ export class MemoryRecords implements RecordWriter {
             (attemptId === undefined || span.attemptId === attemptId) &&
             (query.kinds === undefined || query.kinds.includes(span.kind)) &&
             (query.name === undefined || span.name === query.name) &&
-            (query.spanIds === undefined || query.spanIds.includes(span.spanId)),
+            (spanIds === undefined || spanIds.has(span.spanId)),
         )
         .map((span) => (query.includeTokens === true ? span : withoutTokens(span)));
     });
