@@ -181,6 +181,25 @@ it('finds counts that are not those of the records', async () => {
   expect(await store.checkIntegrity()).toEqual(['2 counts that are not those of the records']);
 });
 
+it('counts the tokens themselves, not what rollouts say of them', async () => {
+  const store = await open();
+  await store.enqueue([{ rolloutId: 'a', input: 1 }]);
+  const [claim] = await store.claim({ workerId: 'w' });
+  // Each byte of both counts matters: 258 and 515 tokens.
+  const tokens = { prompt: new Int32Array(258), response: new Int32Array(515), logprobs: new Float32Array(515) };
+  const times = { startTimeMs: 1, endTimeMs: 1 };
+  const span = { traceId: '1'.repeat(32), spanId: '1'.repeat(16), name: 'x', status: { code: 'ok' }, attributes: {} };
+  await store.appendSpans((claim as Claim).lease, [{ ...span, ...times, kind: 'model_call', tokens } as never]);
+  expect(await store.statistics()).toMatchObject({ tokens: 773 });
+  expect(await store.checkIntegrity()).toEqual([]);
+  // The kept count follows the rollout's, and both are wrong.
+  await runSql(server.url, `SET search_path = "${schema}"; UPDATE rollouts SET token_count = 774`);
+  expect(await store.checkIntegrity()).toEqual([
+    '1 rollouts with another number of tokens than they say',
+    '1 counts that are not those of the records',
+  ]);
+});
+
 it('finds the spans of a query through an index, by their ids too', async () => {
   const store = await open();
   await store.enqueue([{ rolloutId: 'a', input: 1 }]);
