@@ -99,6 +99,7 @@ describe('the outcome of a framework', () => {
   it('is no control where that rises, and says nothing of what was not run', () => {
     const rising = outcome({ shuffled: result(0.1, 0.5, [0.2, 0.6]) } as never);
     expect([rising.isRising, rising.isControlFlat]).toEqual([undefined, false]);
+    expect(outcome({ shuffled: result(0.2, 0.4, [-0.1, 0.5]) } as never).isControlFlat).toBe(false); // too much for a control
   });
 
   it.each([

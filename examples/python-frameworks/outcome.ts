@@ -43,11 +43,11 @@ function toFigures({ verdict, curve, wallSeconds }: Result): RunFigures | undefi
 
 const round = (value: number): number => Math.round(value * 1000) / 1000;
 
-/** Sums up a framework's run and its control: the one must rise, with its whole interval above 0, and the other must not. */
+/** Sums up a framework's run and its control: the one must gain enough, with its whole interval above 0, and the other neither. */
 export function toOutcome({ none, shuffled }: { readonly none?: Result; readonly shuffled?: Result }): Outcome {
   const [trained, control] = [none, shuffled].map((result) => result && toFigures(result));
   const isRising = none && trained !== undefined && trained.gain >= leastGain && trained.interval[0] > 0;
-  const isControlFlat = shuffled && control !== undefined && control.interval[0] <= 0;
+  const isControlFlat = shuffled && control !== undefined && control.gain < leastGain && control.interval[0] <= 0;
   const texts = [none, shuffled].map((result) =>
     result?.verdict === undefined ? undefined : describeVerdict(result.verdict),
   );
