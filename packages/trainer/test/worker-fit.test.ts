@@ -50,8 +50,9 @@ async function train(
       }
       return (isAscii(written) ? 0.5 : 0) + (isAscii(planned) ? 0 : 0.5);
     },
+    algorithm: grpo({ groupSize: 12, tasksPerStep: 2, learningRate: 0.1, maxTokens: 1 }),
     // What the worker samples is not the same each time: a run that has learned it all early shall not end as converged.
-    algorithm: grpo({ groupSize: 12, tasksPerStep: 2, learningRate: 0.1, maxTokens: 1, noSignalPatience: 8 }),
+    noSignalPatience: 8,
     runDirectory: join(root, 'run'),
     logger: silent,
     progress: 'none',
