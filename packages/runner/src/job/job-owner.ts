@@ -16,6 +16,8 @@ interface Lease {
 const renewalMs = 20_000;
 /** A lease that was not renewed for this long is of a process that is gone. */
 const leaseMs = 120_000;
+/** After a time without an answer of the API server that is longer than this, others may not have been able to renew their leases either. */
+const longestSilenceMs = 30_000;
 
 /**
  * Holds a Lease in the cluster while Jobs of this process run. The Jobs belong to it, so that the cluster deletes them, with their pods and
@@ -33,6 +35,7 @@ export class JobOwner {
   #lease: Promise<Lease> | undefined;
   #renewedMs = 0;
   #sweptMs = -Infinity;
+  #answeredMs = -Infinity;
 
   constructor(objects: ClusterObjects, clock: Clock) {
     this.#objects = objects;
@@ -63,8 +66,9 @@ export class JobOwner {
       await this.#objects.remove('leases', metadata.name!, { signal: never(), patienceMs: 10_000 });
   }
 
-  /** Renews the Lease and looks for those of processes that are gone, when it is time to. Errors are those of `ClusterClient.ask`. */
+  /** Renews the Lease and looks for those of processes that are gone, when it is time to. It is called whenever the API server has answered. Errors are those of `ClusterClient.ask`. */
   async keep(signal: AbortSignal): Promise<void> {
+    this.#onAnswer();
     const lease = await this.#lease;
     const now = this.#clock.now();
     if (lease === undefined) return;
@@ -76,6 +80,7 @@ export class JobOwner {
         { spec: { renewTime: microTime() } },
         { signal },
       );
+      this.#onAnswer();
       // Someone took this process for gone. Its Jobs are being deleted; the next one gets a new Lease.
       if (!isThere) this.#lease = undefined;
     }
@@ -112,11 +117,19 @@ export class JobOwner {
   /** Deletes the Leases of processes that are gone: those that this machine knows to be, and those that were not renewed while we looked. */
   async #sweep(signal: AbortSignal): Promise<void> {
     const leases = await this.#objects.list<Lease>('leases', { labelSelector: labels.lease }, { signal });
+    this.#onAnswer();
     this.#sweptMs = this.#clock.now();
     const listed = new Set(leases.map(({ metadata }) => metadata.uid));
     for (const uid of this.#seen.keys()) if (!listed.has(uid)) this.#seen.delete(uid);
     const gone = leases.filter((lease) => this.#isGone(lease));
     await Promise.all(gone.map(({ metadata }) => this.#objects.remove('leases', metadata.name!, { signal })));
+  }
+
+  /** Takes in that the API server has just answered. What was seen before a long silence says nothing of who renews, for nobody could. */
+  #onAnswer(): void {
+    const now = this.#clock.now();
+    if (now - this.#answeredMs > longestSilenceMs) this.#seen.clear();
+    this.#answeredMs = now;
   }
 
   #isGone({ metadata, spec }: Lease): boolean {
