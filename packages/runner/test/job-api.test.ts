@@ -255,6 +255,17 @@ describe('a request to the API server', () => {
     await expect(objects.list('leases', {}, { signal })).rejects.toThrow(/with 410: The provided continue/);
   });
 
+  it('names a namespace as it is given, whatever is in it', async () => {
+    await using cluster = await startCluster();
+    cluster.tokens.add('t');
+    const access = await findCluster({
+      kubeconfig: await writeConfig(cluster.url, { token: 't' }),
+      context: undefined,
+    });
+    const objects = new ClusterObjects(new ClusterClient(access, createClock()), '../a?b');
+    await expect(objects.list('jobs', {}, { signal })).rejects.toThrow('namespaces "..%2Fa%3Fb" not found');
+  });
+
   it('is not sent to a server whose certificate is of another authority', async () => {
     await using cluster = await startCluster();
     const other = { 'certificate-authority-data': Buffer.from(certificates.client.cert).toString('base64') };

@@ -12,8 +12,8 @@ interface Lease {
   readonly spec: { readonly holderIdentity: string; readonly leaseDurationSeconds: number; readonly renewTime: string };
 }
 
-/** The time between two renewals of a lease. */
-const renewalMs = 20_000;
+/** The time between two renewals of a lease; the loop that renews it looks at least as often. */
+export const renewalMs = 20_000;
 /** A lease that was not renewed for this long is of a process that is gone. */
 const leaseMs = 120_000;
 /** After a time without an answer of the API server that is longer than this, others may not have been able to renew their leases either. */
