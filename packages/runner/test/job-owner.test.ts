@@ -192,6 +192,53 @@ describe('the Role of the documents', () => {
   });
 });
 
+describe('an API server that is away for less than five minutes', () => {
+  it.each([
+    ['renewing the Lease', 'patch', 'leases'],
+    ['reading the log of what has ended', 'get', 'pods/log'],
+  ])('costs no rollout, while %s', async (_, verb, resource) => {
+    await using cluster = await startCluster();
+    let nowMs = 0;
+    const clock = { now: (): number => nowMs, wait: systemClock.wait };
+    cluster.kubelet = () => undefined;
+    const running = runOne(await createFunction(cluster, clock), null, {});
+    const asked = (of: string): number => cluster.requests.filter(({ resource: each }) => each === of).length;
+    await cluster.until(() => asked('pods') > 0);
+    let faults = 0;
+    cluster.fault = (request) => {
+      if (request.verb !== verb || request.resource !== resource || faults === 2) return undefined;
+      nowMs += 140_000 * faults++; // the time of an outage is from its first failure
+      return { status: 503 };
+    };
+    nowMs = 20_000;
+    await cluster.until(() => asked('leases') > 2); // created after the first sweep, then renewed
+    cluster.end(cluster.store.list('pods')[0]!);
+    expect((await running).rollout.failure).toBeUndefined();
+    expect(faults).toBe(2);
+  });
+
+  it('or that refuses to show the Leases of others costs no rollout', async () => {
+    await using cluster = await startCluster();
+    leave(cluster, 'gone', ownedName(elsewhere));
+    let nowMs = 0;
+    const clock = { now: (): number => nowMs, wait: systemClock.wait };
+    cluster.kubelet = () => undefined;
+    const running = runOne(await createFunction(cluster, clock), null, {});
+    await cluster.until(() => cluster.requests.some(({ resource }) => resource === 'pods'));
+    let refused = 0;
+    cluster.fault = ({ verb, resource }) =>
+      verb === 'list' && resource === 'leases' && ++refused ? { status: 500 } : undefined;
+    nowMs = 125_000;
+    const looks = (): number => cluster.requests.filter(({ resource }) => resource === 'pods').length;
+    await cluster.until(() => refused > 0);
+    const before = looks();
+    await cluster.until(() => looks() > before);
+    for (const pod of cluster.store.list('pods')) if (pod.metadata.labels !== undefined) cluster.end(pod);
+    expect((await running).rollout.failure).toBeUndefined();
+    expect(refused).toBe(1);
+  });
+});
+
 describe('the Lease of a process', () => {
   it('is one for all Jobs that run, and goes with the last, so that nothing is left that could not be deleted', async () => {
     await using cluster = await startCluster();
@@ -203,6 +250,16 @@ describe('the Lease of a process', () => {
     expect(cluster.names('leases')).toHaveLength(1);
     for (const pod of cluster.store.list('pods')) cluster.end(pod);
     for (const { rollout: ended } of await Promise.all(running)) expect(ended.status).toBe('succeeded');
+    expect(everything(cluster)).toEqual([]);
+  });
+
+  it('goes last, so that a Job is deleted whose Secret cannot be', async () => {
+    await using cluster = await startCluster();
+    cluster.fault = ({ verb, resource }) => (verb !== 'create' && resource === 'secrets' ? { status: 422 } : undefined);
+    const { rollout } = await runOne(await createFunction(cluster), null, {});
+    expect(rollout.failure?.message).toContain('with 422');
+    const deleted = cluster.requests.filter(({ verb }) => verb === 'delete').map(({ resource }) => resource);
+    expect(new Set(deleted)).toEqual(new Set(['jobs', 'secrets', 'leases']));
     expect(everything(cluster)).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '@agent-lightning/platform';
 import { isOrphan, ownedName, thisOwner } from '../process-owner.ts';
+import type { AskOptions } from './cluster/cluster-client.ts';
 import type { ClusterObjects } from './cluster-objects.ts';
 import { labels } from './job-manifest.ts';
 import type { ObjectMeta } from './kubernetes-types.ts';
@@ -66,8 +67,8 @@ export class JobOwner {
       await this.#objects.remove('leases', metadata.name!, { signal: never(), patienceMs: 10_000 });
   }
 
-  /** Renews the Lease and looks for those of processes that are gone, when it is time to. It is called whenever the API server has answered. Errors are those of `ClusterClient.ask`. */
-  async keep(signal: AbortSignal): Promise<void> {
+  /** Renews the Lease and looks for those of processes that are gone, when it is time to. It is called whenever the API server has answered. Errors are those of the renewal, as of `ClusterClient.ask`. */
+  async keep(options: AskOptions): Promise<void> {
     this.#onAnswer();
     const lease = await this.#lease;
     const now = this.#clock.now();
@@ -78,20 +79,21 @@ export class JobOwner {
         'leases',
         lease.metadata.name!,
         { spec: { renewTime: microTime() } },
-        { signal },
+        options,
       );
       this.#onAnswer();
       // Someone took this process for gone. Its Jobs are being deleted; the next one gets a new Lease.
       if (!isThere) this.#lease = undefined;
     }
-    if (now - this.#sweptMs >= leaseMs) await this.#sweep(signal);
+    // What others have left can wait: a look that fails costs no rollout, and is tried once until the next is due.
+    if (now - this.#sweptMs >= leaseMs) await this.#sweep({ ...options, patienceMs: 0 }).catch(() => undefined);
   }
 
   async #begin(): Promise<Lease> {
     // It serves all rollouts of this process, so the end of one does not end it.
     const signal = never();
     try {
-      await this.#sweep(signal);
+      await this.#sweep({ signal });
       const lease = await this.#createLease(signal);
       this.#renewedMs = this.#clock.now();
       return lease;
@@ -115,14 +117,14 @@ export class JobOwner {
   }
 
   /** Deletes the Leases of processes that are gone: those that this machine knows to be, and those that were not renewed while we looked. */
-  async #sweep(signal: AbortSignal): Promise<void> {
-    const leases = await this.#objects.list<Lease>('leases', { labelSelector: labels.lease }, { signal });
-    this.#onAnswer();
+  async #sweep(options: AskOptions): Promise<void> {
     this.#sweptMs = this.#clock.now();
+    const leases = await this.#objects.list<Lease>('leases', { labelSelector: labels.lease }, options);
+    this.#onAnswer();
     const listed = new Set(leases.map(({ metadata }) => metadata.uid));
     for (const uid of this.#seen.keys()) if (!listed.has(uid)) this.#seen.delete(uid);
     const gone = leases.filter((lease) => this.#isGone(lease));
-    await Promise.all(gone.map(({ metadata }) => this.#objects.remove('leases', metadata.name!, { signal })));
+    await Promise.all(gone.map(({ metadata }) => this.#objects.remove('leases', metadata.name!, options)));
   }
 
   /** Takes in that the API server has just answered. What was seen before a long silence says nothing of who renews, for nobody could. */
