@@ -1,6 +1,6 @@
 import { ConfigurationError, LightningError } from '@agent-lightning/core';
 import { backOffMs, systemClock, type BackOffLimits, type Clock } from '@agent-lightning/platform';
-import type { ClusterAccess } from './cluster-access.ts';
+import type { ClusterAccess, Identity } from './cluster-access.ts';
 import { ClusterConnection, type ClusterReply, type ClusterRequest } from './cluster-connection.ts';
 
 export interface AskOptions {
@@ -47,16 +47,16 @@ export class ClusterClient {
   async ask<Body>(request: ClusterRequest, options: AskOptions): Promise<Answer<Body>> {
     const { signal, allowed = [], patienceMs = 60_000 } = options;
     let sinceMs: number | undefined;
-    let wasRejected = false;
+    let rejected: Identity | undefined;
     for (let failures = 1; ; failures++) {
-      const reply = await this.#try(request, wasRejected, signal);
+      const reply = await this.#try(request, rejected, signal);
       if ('status' in reply && isAnswer(reply, allowed)) {
         this.#granted.add(rightOf(request));
         return { status: reply.status, body: parse(reply.body) as Body };
       }
       // A token may have been replaced since it was read.
-      if ('status' in reply && reply.status === 401 && !wasRejected) {
-        wasRejected = true;
+      if ('status' in reply && reply.status === 401 && rejected === undefined) {
+        rejected = reply.identity;
         continue;
       }
       const { error, retryAfterMs } = 'status' in reply ? this.#refusal(request, reply) : reply;
@@ -66,10 +66,14 @@ export class ClusterClient {
     }
   }
 
-  async #try(request: ClusterRequest, isRejected: boolean, signal: AbortSignal): Promise<ClusterReply | Refusal> {
+  async #try(
+    request: ClusterRequest,
+    rejected: Identity | undefined,
+    signal: AbortSignal,
+  ): Promise<ClusterReply | Refusal> {
     signal.throwIfAborted();
     try {
-      return await this.#connection.send(request, isRejected, signal);
+      return await this.#connection.send(request, rejected, signal);
     } catch (cause) {
       signal.throwIfAborted();
       if (LightningError.isInstance(cause)) throw cause;
