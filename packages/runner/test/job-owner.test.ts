@@ -5,9 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, type Clock } from '@agent-lightning/platform';
 import { MemoryStore } from '@agent-lightning/store';
 import { Runner, type RolloutFunction, type RunJobOptions } from '../src/index.ts';
+import { ClusterClient } from '../src/job/cluster/cluster-client.ts';
+import { findCluster } from '../src/job/cluster/find-cluster.ts';
+import { ClusterObjects } from '../src/job/cluster-objects.ts';
 import { resolveJobOptions } from '../src/job/job-options.ts';
+import { JobOwner } from '../src/job/job-owner.ts';
 import { createJobFunction } from '../src/job/run-job.ts';
-import { ownedName, thisOwner } from '../src/process-owner.ts';
+import { isSpaceUnique, ownedName, thisOwner } from '../src/process-owner.ts';
 import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { runOne, type CommandRun } from './command-run.ts';
 import { makeCertificates, type Certificates } from './job-cluster/certificates.ts';
@@ -38,6 +42,14 @@ async function createFunction(
   clock: Clock = systemClock,
   options: Partial<RunJobOptions> = {},
 ): Promise<RolloutFunction> {
+  const kubeconfig = await writeKubeconfig(cluster);
+  const containers = [{ name: 'agent', image: 'my-agent:1' }];
+  const spec = { template: { spec: { hostNetwork: true, containers } } };
+  const template = { apiVersion: 'batch/v1', kind: 'Job', spec };
+  return createJobFunction(resolveJobOptions({ template, kubeconfig, pollMs: 5, ...options }), clock);
+}
+
+async function writeKubeconfig(cluster: JobCluster): Promise<string> {
   const kubeconfig = join(folder, `kube-${new URL(cluster.url).port}`);
   const ca = { 'certificate-authority-data': Buffer.from(certificates.authority).toString('base64') };
   const config = {
@@ -47,10 +59,7 @@ async function createFunction(
     users: [{ name: 'c', user: { token: 't' } }],
   };
   await writeFile(kubeconfig, JSON.stringify(config));
-  const containers = [{ name: 'agent', image: 'my-agent:1' }];
-  const spec = { template: { spec: { hostNetwork: true, containers } } };
-  const template = { apiVersion: 'batch/v1', kind: 'Job', spec };
-  return createJobFunction(resolveJobOptions({ template, kubeconfig, pollMs: 5, ...options }), clock);
+  return kubeconfig;
 }
 
 async function run(cluster: JobCluster): Promise<CommandRun> {
@@ -111,6 +120,20 @@ describe('what a process leaves that is gone', () => {
     cluster.end(cluster.store.list('pods').find(({ metadata }) => metadata.labels !== undefined)!);
     expect((await running).rollout.status).toBe('succeeded');
     expect(everything(cluster)).toEqual(all('living'));
+  });
+
+  it('is known by its process only where no other machine is taken for this one', async () => {
+    await using cluster = await startCluster();
+    const access = await findCluster({ kubeconfig: await writeKubeconfig(cluster), context: undefined });
+    const objects = new ClusterObjects(new ClusterClient(access), 'training');
+    leave(cluster, 'of-a-namesake', ownedName({ ...thisOwner(), pid: 2 ** 30 }));
+    for (const knowsProcesses of [false, true]) {
+      const owner = new JobOwner(objects, systemClock, knowsProcesses);
+      await owner.hold(new AbortController().signal);
+      await owner.release();
+      expect(everything(cluster)).toEqual(knowsProcesses ? [] : all('of-a-namesake'));
+    }
+    expect(isSpaceUnique()).toBe(process.platform === 'linux');
   });
 
   it('on another machine is not taken for gone after a time in which nobody could renew a Lease', async () => {
@@ -261,5 +284,76 @@ describe('the Lease of a process', () => {
     const deleted = cluster.requests.filter(({ verb }) => verb === 'delete').map(({ resource }) => resource);
     expect(new Set(deleted)).toEqual(new Set(['jobs', 'secrets', 'leases']));
     expect(everything(cluster)).toEqual([]);
+  });
+
+  it('that is lost is named by the Job that went with it, and made anew for the next', async () => {
+    await using cluster = await startCluster();
+    let nowMs = 0;
+    const clock = { now: (): number => nowMs, wait: systemClock.wait };
+    cluster.kubelet = () => undefined;
+    const rollout = await createFunction(cluster, clock);
+    const first = [1, 2].map(() => runOne(rollout, null, {}));
+    await cluster.until(
+      () => cluster.requests.some(({ resource }) => resource === 'pods') && cluster.names('jobs').length === 2,
+    );
+    const [kept] = cluster.names('jobs');
+    cluster.store.merge('jobs', kept!, { metadata: { ownerReferences: null } });
+    cluster.store.remove('leases', cluster.names('leases')[0]!);
+    const lost = await Promise.race(first);
+    expect(lost.rollout.failure?.message).toContain('or this process did not renew its Lease for two minutes');
+    nowMs = 20_000;
+    await cluster.until(() => cluster.requests.some(({ verb, resource }) => verb === 'patch' && resource === 'leases'));
+    const looks = (): number => cluster.requests.filter(({ resource }) => resource === 'pods').length;
+    const before = looks();
+    await cluster.until(() => looks() > before);
+    const next = runOne(rollout, null, {});
+    await cluster.until(() => cluster.names('pods').length === 2);
+    expect(cluster.names('leases')).toHaveLength(1);
+    for (const pod of cluster.store.list('pods')) cluster.end(pod);
+    expect((await next).rollout.failure).toBeUndefined();
+    const ended = (await Promise.all(first)).map(({ rollout: { status } }) => status);
+    expect(ended.toSorted()).toEqual(['failed', 'succeeded']);
+    expect(everything(cluster)).toEqual([]);
+  });
+
+  /** A clock that never ends a wait by itself, and tells when one begins. */
+  function createStandingClock(): { readonly clock: Clock; readonly waited: Promise<void> } {
+    const waited = Promise.withResolvers<void>();
+    const wait: Clock['wait'] = (_, signal) => {
+      waited.resolve();
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    };
+    return { clock: { now: () => 0, wait }, waited: waited.promise };
+  }
+
+  it('is not waited for by an attempt that is ended', async () => {
+    await using cluster = await startCluster();
+    const { clock, waited } = createStandingClock();
+    const access = await findCluster({ kubeconfig: await writeKubeconfig(cluster), context: undefined });
+    const owner = new JobOwner(new ClusterObjects(new ClusterClient(access, clock), 'training'), clock);
+    cluster.fault = ({ verb }) => (verb === 'create' ? { status: 503 } : undefined);
+    const abort = new AbortController();
+    const held = owner.hold(abort.signal);
+    await waited;
+    abort.abort(new RangeError('enough'));
+    await expect(held).rejects.toThrow('enough');
+    cluster.fault = () => undefined;
+    await owner.hold(new AbortController().signal);
+    expect(cluster.names('leases')).toHaveLength(1);
+    await owner.release();
+    expect(everything(cluster)).toEqual([]);
+  });
+
+  it('goes when an attempt is ended whose Secret could not be made yet', async () => {
+    await using cluster = await startCluster();
+    const attemptTimeoutMs = 54_321;
+    using time = holdTimers(attemptTimeoutMs);
+    const { clock, waited } = createStandingClock();
+    cluster.fault = ({ verb, resource }) => (verb === 'create' && resource === 'secrets' ? { status: 503 } : undefined);
+    const running = runOne(await createFunction(cluster, clock), null, { attemptTimeoutMs });
+    await waited;
+    time.end();
+    expect((await running).rollout.failure).toMatchObject({ code: 'timed-out' });
+    await cluster.until(() => everything(cluster).length === 0);
   });
 });

@@ -105,7 +105,7 @@ export class JobRun implements Supervised {
   async #createSecretAndJob(job: Job, secret: Secret): Promise<void> {
     const { objects, name } = this.#options;
     // A request that is cut off may be carried out after the deletion that follows; so it is waited for.
-    const options = { signal: new AbortController().signal };
+    const options = { signal: new AbortController().signal, retriesUntil: this.#stop.signal };
     this.#stop.signal.throwIfAborted();
     await objects.create('secrets', secret, options);
     this.#stop.signal.throwIfAborted();

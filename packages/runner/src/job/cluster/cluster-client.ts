@@ -5,6 +5,8 @@ import { ClusterConnection, type ClusterReply, type ClusterRequest } from './clu
 
 export interface AskOptions {
   readonly signal: AbortSignal;
+  /** Ends the tries as well, but not the one that runs: a request that is cut off may be carried out after whatever follows. @default never */
+  readonly retriesUntil?: AbortSignal;
   /** Statuses besides those of success that are an answer, such as 404 for what may be gone. @default none */
   readonly allowed?: readonly number[];
   /** The time from the first failure after which there are no more tries. @default 60_000 */
@@ -42,10 +44,10 @@ export class ClusterClient {
 
   /**
    * Sends a request and returns the JSON of the answer.
-   * @throws {ConfigurationError} `command-unavailable`, retryable when the server was away · the signal's reason
+   * @throws {ConfigurationError} `command-unavailable`, retryable when the server was away · the reason of a signal
    */
   async ask<Body>(request: ClusterRequest, options: AskOptions): Promise<Answer<Body>> {
-    const { signal, allowed = [], patienceMs = 60_000 } = options;
+    const { signal, retriesUntil = signal, allowed = [], patienceMs = 60_000 } = options;
     let sinceMs: number | undefined;
     let rejected: Identity | undefined;
     for (let failures = 1; ; failures++) {
@@ -62,7 +64,8 @@ export class ClusterClient {
       const { error, retryAfterMs } = 'status' in reply ? this.#refusal(request, reply) : reply;
       sinceMs ??= this.#clock.now();
       if (!error.retryable || this.#clock.now() - sinceMs >= patienceMs) throw error;
-      await this.#clock.wait(retryAfterMs ?? backOffMs(failures, waits), signal);
+      await this.#clock.wait(retryAfterMs ?? backOffMs(failures, waits), AbortSignal.any([signal, retriesUntil]));
+      retriesUntil.throwIfAborted();
     }
   }
 
