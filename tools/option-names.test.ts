@@ -551,7 +551,6 @@ const exempt: Readonly<Record<string, string>> = {
   'gpu VllmSharedOptions': 'part of VllmOptions and VllmAttachOptions',
   'gpu VllmStartOptions': 'one of VllmOptions',
   'observability MetricLogOptions': 'parts of a run, which the trainer puts together',
-  'trainer TeacherServerOptions': 'the members of SftTeacherOptions and DistillTeacherOptions',
   'observability ResolvedOpenTelemetryOptions': 'made of OpenTelemetryOptions',
   'platform OutageOptions': 'given by code of this project alone',
   'server RequestErrorOptions': 'given by code of routes alone, as the options of an Error are',
