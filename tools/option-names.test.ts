@@ -499,7 +499,7 @@ const rows: readonly Row[] = [
     meant: 'samplesPerTask',
   },
   {
-    type: 'trainer DistillTeacherOptions',
+    type: 'trainer TeacherServerOptions',
     call: (teacher: object) => distill({ teacher: teacher && { ...server, ...teacher } }),
     misspelt: { apikey: 'k' },
     meant: 'apiKey',
@@ -513,7 +513,7 @@ const rows: readonly Row[] = [
     isOptional: true,
   },
   {
-    type: 'trainer SftTeacherOptions',
+    type: 'trainer TeacherServerOptions',
     call: (teacher: object) => sft({ teacher } as Given),
     misspelt: { apikey: 'a' },
     meant: 'apiKey',

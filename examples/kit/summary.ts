@@ -24,7 +24,7 @@ export function summarize<Flag extends string, Name extends string>(
     shuffled ? 'This was the control: its rewards were shuffled, so it should have learned nothing.' : undefined,
     `It took ${counts}.`,
     '',
-    `Report:  ${result.reportPath}`,
+    result.reportPath === undefined ? undefined : `Report:  ${result.reportPath}`,
     modelDirectory === undefined ? undefined : `Model:   ${modelDirectory} (${program.holds ?? 'Hugging Face layout'})`,
     `Again:   ${commandOf(program, again)}`,
     shuffled ? undefined : `Control: ${commandOf(program, { ...again, control: 'shuffled' })}`,

@@ -55,11 +55,10 @@ it('shows the rollouts of a run that are in the store of a server', async () => 
   const server = await startServer({ store, port: 0, keys });
   const stopping = new AbortController();
   const listening = Promise.withResolvers<string>();
-  const place = server.url.replace('//', `//:${key}@`);
-  const ended = runCommandLine(['dashboard', 'runs', '--store', place, '--port', '0', '--json'], {
+  const ended = runCommandLine(['dashboard', 'runs', '--store', server.url, '--port', '0', '--json'], {
     write: (text) => listening.resolve((JSON.parse(text) as { readonly url: string }).url),
     complain: (text) => listening.reject(new TypeError(text)),
-    environment: {},
+    environment: { AGENT_LIGHTNING_KEY: key },
     directory: folder,
     interruption: () => stopping.signal,
   });
@@ -67,6 +66,12 @@ it('shows the rollouts of a run that are in the store of a server', async () => 
   expect(await response.json()).toMatchObject({ total: 1, items: [{ id: 'r', task: 'a task' }] });
   stopping.abort('SIGINT');
   expect(await ended).toBe(0);
+  for (const place of [['runs', '--store', server.url], [server.url]]) {
+    const environment = { AGENT_LIGHTNING_KEY: 'wrong' };
+    const refused = await runInProcess(['dashboard', ...place, '--port', '0'], { directory: folder, environment });
+    expect(refused).toMatchObject({ exitCode: 1, output: '' });
+    expect(refused.complaints).toContain('unauthorized');
+  }
   await server.close();
   await store.close();
 });

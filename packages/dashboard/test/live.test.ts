@@ -79,6 +79,18 @@ it('tells the queue, the runners and the leases of a store', async () => {
   await store.close();
 });
 
+it('counts all rollouts of a store, and reads no more than it lists', async () => {
+  const store = new MemoryStore({ watchdogIntervalMs: 0 });
+  await store.enqueue(Array.from({ length: 320 }, (_, k) => ({ rolloutId: `r${k}`, input: k, runId: 'run' })));
+  await store.claim({ workerId: 'w', limit: 110 });
+  const queries = vi.spyOn(store, 'queryRollouts');
+  const live = await readLive({ store }, { isReached: false, reason: 'none' }, Date.now());
+  expect([live.running, live.queue.waiting, live.leases.length]).toEqual([110, 210, 100]);
+  expect([live.hasMoreRunning, live.queue.hasMoreWaiting]).toEqual([undefined, undefined]);
+  expect(queries.mock.calls.map(([query]) => query!.limit)).toEqual([100, 100]);
+  await store.close();
+});
+
 it('tells of a run nothing of another one in the same store', async () => {
   const store = new MemoryStore({ watchdogIntervalMs: 0 });
   for (const runId of ['other', 'run'])

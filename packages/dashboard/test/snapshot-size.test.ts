@@ -10,7 +10,7 @@ import { makeSnapshot } from '../src/snapshot/make-snapshot.ts';
 import { toData } from '../src/snapshot/to-data.ts';
 import { config, createFolder, makeRun } from './make-run.ts';
 
-let directory: string;
+let kept: string;
 let store: LightningStore;
 
 /** Each of these characters takes more than one byte in the file. */
@@ -18,7 +18,10 @@ const long = '<é>'.repeat(3_000);
 
 beforeAll(async () => {
   const folder = await createFolder('kept');
-  directory = await makeRun(folder, 'a', [[[1, 0, undefined]], [[0, 1]]], { ...config, 'algorithm.name': 'gepa' });
+  const directory = await makeRun(folder, 'a', [[[1, 0, undefined]], [[0, 1]]], {
+    ...config,
+    'algorithm.name': 'gepa',
+  });
   const candidates = [{ id: 'a', step: 0, parents: [], texts: { instructions: long } }];
   const rollouts = ['run.s1.g0.k0', 'run.s1.g0.k1', 'run.s1.gone.k0'].map((rolloutId) => ({
     rolloutId,
@@ -31,11 +34,16 @@ beforeAll(async () => {
   await writeFile(join(directory, 'samples', 'first.json'), JSON.stringify({ step: 1, rollouts }));
   const notes = [0, 1].map((k) => ({ rolloutId: `run.s2.g0.k${k}`, comment: long, at: '2026-11-29T10:00:00.000Z' }));
   await writeFile(join(directory, 'notes.jsonl'), notes.map((note) => `${JSON.stringify(note)}\n`).join(''));
+  kept = directory;
   store = await openSqliteStore({ path: join(directory, 'store.sqlite'), watchdogIntervalMs: 0, thread: false });
 });
 afterAll(async () => await store.close());
 
-async function snapshotOf(most: number): Promise<{ readonly snapshot: Snapshot; readonly bytes: number }> {
+/** Makes a snapshot of a run, with the bytes of all but its sentences. */
+async function snapshotOf(
+  most: number,
+  directory = kept,
+): Promise<{ readonly snapshot: Snapshot; readonly bytes: number }> {
   const files = new RunFiles(directory);
   const run = basename(directory);
   const details = { ...(await describeRun(run, files))!, hasStore: true };
@@ -44,8 +52,10 @@ async function snapshotOf(most: number): Promise<{ readonly snapshot: Snapshot; 
     new Date(0),
     most,
   );
-  return { snapshot, bytes: Buffer.byteLength(toData({ ...snapshot, chosen: [] })) };
+  return { snapshot, bytes: sizeOf(snapshot) - sizeOf(snapshot.chosen) };
 }
+
+const sizeOf = (data: object): number => Buffer.byteLength(toData(data));
 
 const leftOut = 'Left out, since the file would be too large: ';
 
@@ -74,4 +84,21 @@ it('is never larger than its bound, in bytes as they are written, and says what 
     'the prompts; 2 of 2 notes; 2 more rollouts',
     'the prompts; 2 of 2 notes; 4 more rollouts; the tokens of 1 rollouts',
   ]);
+});
+
+it('is not larger with many small notes either', async () => {
+  const folder = await createFolder();
+  const directory = await makeRun(folder, 'a', [[[1, 0, undefined]]], config);
+  const notes = Array.from({ length: 1_000 }, (_, k) => ({
+    rolloutId: `gone.k${k}`,
+    mark: 'good',
+    at: '2026-11-29T10:00:00.000Z',
+  }));
+  await writeFile(join(directory, 'notes.jsonl'), notes.map((note) => `${JSON.stringify(note)}\n`).join(''));
+  const most = 40_000;
+  const { snapshot, bytes } = await snapshotOf(most, directory);
+  expect(snapshot.notes.length).toBeGreaterThan(100);
+  expect(snapshot.notes.length).toBeLessThan(1_000);
+  expect(bytes).toBeLessThanOrEqual(most);
+  expect(bytes).toBeGreaterThan(most - 1_000);
 });

@@ -1,4 +1,4 @@
-import { attributeNames as names } from '@agent-lightning/core';
+import { attributeNames as names, failureKinds } from '@agent-lightning/core';
 import { startModelServer, type ModelServer, type ModelServerOptions } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeEngine } from './fake-engine.ts';
@@ -126,7 +126,9 @@ describe('a gateway without a policy', () => {
   it('asks clients to try again, and says of unknown models what there is once it has one', async () => {
     const { client, gateway } = await startHarness();
     const call = (model: string): Promise<unknown> => client.chat.completions.create({ model, messages });
-    await expect(call('policy')).rejects.toMatchObject({ status: 503, code: 'no-policy-yet' });
+    const refused: unknown = await call('policy').catch((error: unknown) => error);
+    expect(refused).toMatchObject({ status: 503, code: 'paused', message: '503 no policy is published yet' });
+    expect(failureKinds.of({ code: failureKinds.codeOf(refused), message: '' })).toBe('world');
     gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine() });
     await call('policy');
     await expect(call('none')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });

@@ -13,4 +13,5 @@ export { type OutageOptions, outlastOutage } from './outlast-outage.ts';
 export { type GuardedStart, guardStart, guardTree, hasProcessGroups, signalTree, unrefChild } from './process-tree.ts';
 export { findStarterModel, hasStarterModel, resolveModelDirectory, starterModelName } from './starter-model.ts';
 export { type UnpackErrors, unpackBody, unpackedLimit } from './unpack-body.ts';
+export { readState, writeState } from './state-file.ts';
 export { writeLines } from './write-lines.ts';

@@ -117,6 +117,20 @@ describe('gepa', () => {
     }
   });
 
+  it('ends while its model has not answered, and goes on from there', async () => {
+    const controller = new AbortController();
+    const reflection = (): Promise<string> => {
+      controller.abort();
+      return new Promise(() => {});
+    };
+    const first = await createSearch({ reflection }, { signal: controller.signal });
+    expect(await first.trainer.fit({ train: capitalTasks, steps: 3 })).toMatchObject({ stopReason: 'interrupted' });
+    const { runDirectory, store } = first;
+    const second = await createSearch({}, { runDirectory, store });
+    await second.trainer.fit({ train: capitalTasks, steps: 3, resume: true });
+    expect(await second.metrics()).toHaveLength(3);
+  });
+
   it('does not run a prompt that lost or invented a variable', async () => {
     const answers = ['Name it.', 'Name the capital of {{country}} for {{reader}}.', '   '];
     const search = await createSearch({ reflection: async () => `<new_prompt>${answers.shift() ?? ''}</new_prompt>` });

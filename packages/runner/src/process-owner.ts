@@ -13,13 +13,22 @@ export interface ProcessOwner {
 
 /** Returns the owner of what this process starts. */
 export function thisOwner(): ProcessOwner {
-  const parts = [
-    hostname(),
+  const parts = [hostname(), ...processSpace()];
+  const space = createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 12);
+  return { space, pid: process.pid, startedAt: startOf(process.pid) ?? '0' };
+}
+
+/** Tells whether no other machine has the space of `thisOwner`. Elsewhere than on Linux it is made of the machine's name alone, which another may have too. */
+export function isSpaceUnique(): boolean {
+  return processSpace().every((part) => part !== '');
+}
+
+/** Returns what tells the processes that see each other's ids from all others: the start of the machine, and the namespace; empty where the system does not say. */
+function processSpace(): readonly string[] {
+  return [
     read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
     read(() => readlinkSync('/proc/self/ns/pid')),
   ];
-  const space = createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 12);
-  return { space, pid: process.pid, startedAt: startOf(process.pid) ?? '0' };
 }
 
 /** Returns a name that nothing else has and that says which process it belongs to. */

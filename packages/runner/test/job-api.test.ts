@@ -1,9 +1,10 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Clock } from '@agent-lightning/platform';
 import { ClusterClient } from '../src/job/cluster/cluster-client.ts';
+import { createPluginIdentify, type CredentialPlugin } from '../src/job/cluster/credential-plugin.ts';
 import { findCluster, type ClusterPlaces } from '../src/job/cluster/find-cluster.ts';
 import { ClusterObjects } from '../src/job/cluster-objects.ts';
 import { makeCertificates, type Certificates } from './job-cluster/certificates.ts';
@@ -46,6 +47,22 @@ async function writeConfig(url: string, user: object, cluster: object = {}, name
   };
   await writeFile(path, JSON.stringify(config));
   return path;
+}
+
+/** Writes a kubeconfig with a program that runs this script, in which `n` says how often it was asked. */
+async function writePlugin(
+  url: string,
+  script: string,
+): Promise<{ path: string; plugin: CredentialPlugin; asked: () => Promise<number> }> {
+  const plugin = { apiVersion: 'client.authentication.k8s.io/v1', command: './login' };
+  const path = await writeConfig(url, { exec: plugin });
+  const [counts, login] = [join(dirname(path), 'counts'), join(dirname(path), 'login')];
+  const count = `const { appendFileSync, readFileSync } = require('node:fs');
+    appendFileSync(${JSON.stringify(counts)}, 'x');
+    const n = readFileSync(${JSON.stringify(counts)}, 'utf8').length;`;
+  await writeFile(login, `#!${process.execPath}\n${count}\n${script}`);
+  await chmod(login, 0o755);
+  return { path, plugin, asked: async () => (await readFile(counts, 'utf8')).length };
 }
 
 /** Returns the objects of a cluster as the user of a kubeconfig sees them. */
@@ -116,6 +133,56 @@ describe('who asks the API server', () => {
     );
   });
 
+  it('asks a program once more when many requests are refused together, and not for tries after that', async () => {
+    await using cluster = await startCluster();
+    const { path, asked } = await writePlugin(
+      cluster.url,
+      `const status = { token: 't' + n };
+       console.log(JSON.stringify({ apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status }));`,
+    );
+    const objects = await connect(path);
+    cluster.tokens.add('t1');
+    await objects.list('jobs', {}, { signal });
+    cluster.tokens.clear();
+    cluster.tokens.add('t2');
+    const faults = Array.from({ length: 5 }, () => ({ status: 503 }));
+    cluster.fault = () => faults.shift();
+    await Promise.all(Array.from({ length: 20 }, () => objects.list('jobs', {}, { signal })));
+    expect([faults, await asked()]).toEqual([[], 2]);
+  });
+
+  it.each([
+    ['process.kill(process.pid, "SIGKILL")', 60_000, 'was ended by SIGKILL'],
+    ['setInterval(() => undefined, 1_000)', 1, 'had no answer within 1 ms, and was ended'],
+    ['process.exit(3)', 60_000, 'failed: exit code 3'],
+  ])('says why a program has no answer: %s', async (script, limitMs, message) => {
+    const { plugin, path } = await writePlugin('https://one:6443', script);
+    const identify = createPluginIdentify(plugin, dirname(path), {}, 'the test', {}, limitMs);
+    await expect(identify(undefined)).rejects.toMatchObject({
+      code: 'command-unavailable',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it.each(['tokenFile', 'service account'])(
+    'is an error at once when the token of a %s cannot be read',
+    async (kind) => {
+      await using cluster = await startCluster();
+      const home = await mkdtemp(join(folder, 'home-'));
+      const token = join(home, 'token');
+      await writeFile(token, 't');
+      const { hostname, port } = new URL(cluster.url);
+      const env = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port };
+      const kubeconfig = kind === 'tokenFile' ? await writeConfig(cluster.url, { tokenFile: token }) : undefined;
+      const access = await findCluster({ kubeconfig, context: undefined }, { env, home, serviceAccount: home });
+      await rm(token);
+      const clock = createClock();
+      const objects = new ClusterObjects(new ClusterClient(access, clock), 'training');
+      await expect(objects.list('jobs', {}, { signal })).rejects.toThrow(/token of the .* cannot be read \(ENOENT\)/);
+      expect(clock.waits).toEqual([]);
+    },
+  );
+
   it('is the service account of the pod that it runs in, whose token is replaced', async () => {
     await using cluster = await startCluster();
     const home = await mkdtemp(join(folder, 'home-'));
@@ -151,6 +218,20 @@ describe('who asks the API server', () => {
       (await findCluster({ kubeconfig: undefined, context }, places)).server.host;
     expect([await hostOf(), await hostOf('two')]).toEqual(['one:6443', 'two:6443']);
     await expect(hostOf('three')).rejects.toThrow(/context must be one that .* has: one, two; got "three"/);
+  });
+
+  it('is of no other cluster when the files of KUBECONFIG are not there', async () => {
+    const home = await mkdtemp(join(folder, 'home-'));
+    await mkdir(join(home, '.kube'));
+    await copyFile(await writeConfig('https://wrong:6443', { token: 't' }), join(home, '.kube', 'config'));
+    const none = { kubeconfig: undefined, context: undefined };
+    const hostOf = async (KUBECONFIG: string): Promise<string> =>
+      (await findCluster(none, { env: { KUBECONFIG }, home, serviceAccount: '/' })).server.host;
+    await expect(hostOf('/not/there:/nor/there')).rejects.toMatchObject({
+      code: 'option-invalid',
+      message: expect.stringContaining('/not/there:/nor/there'),
+    });
+    expect(await hostOf('')).toBe('wrong:6443');
   });
 
   it.each([
@@ -253,6 +334,17 @@ describe('a request to the API server', () => {
     expect(found.map(({ metadata }) => metadata.name)).toEqual(['a', 'b', 'c', 'd', 'e']);
     cluster.fault = ({ query }) => (query.has('continue') ? expired : undefined);
     await expect(objects.list('leases', {}, { signal })).rejects.toThrow(/with 410: The provided continue/);
+  });
+
+  it('names a namespace as it is given, whatever is in it', async () => {
+    await using cluster = await startCluster();
+    cluster.tokens.add('t');
+    const access = await findCluster({
+      kubeconfig: await writeConfig(cluster.url, { token: 't' }),
+      context: undefined,
+    });
+    const objects = new ClusterObjects(new ClusterClient(access, createClock()), '../a?b');
+    await expect(objects.list('jobs', {}, { signal })).rejects.toThrow('namespaces "..%2Fa%3Fb" not found');
   });
 
   it('is not sent to a server whose certificate is of another authority', async () => {

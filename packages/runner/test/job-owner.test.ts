@@ -5,9 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, type Clock } from '@agent-lightning/platform';
 import { MemoryStore } from '@agent-lightning/store';
 import { Runner, type RolloutFunction, type RunJobOptions } from '../src/index.ts';
+import { ClusterClient } from '../src/job/cluster/cluster-client.ts';
+import { findCluster } from '../src/job/cluster/find-cluster.ts';
+import { ClusterObjects } from '../src/job/cluster-objects.ts';
 import { resolveJobOptions } from '../src/job/job-options.ts';
+import { JobOwner } from '../src/job/job-owner.ts';
 import { createJobFunction } from '../src/job/run-job.ts';
-import { ownedName, thisOwner } from '../src/process-owner.ts';
+import { isSpaceUnique, ownedName, thisOwner } from '../src/process-owner.ts';
 import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { runOne, type CommandRun } from './command-run.ts';
 import { makeCertificates, type Certificates } from './job-cluster/certificates.ts';
@@ -38,6 +42,14 @@ async function createFunction(
   clock: Clock = systemClock,
   options: Partial<RunJobOptions> = {},
 ): Promise<RolloutFunction> {
+  const kubeconfig = await writeKubeconfig(cluster);
+  const containers = [{ name: 'agent', image: 'my-agent:1' }];
+  const spec = { template: { spec: { hostNetwork: true, containers } } };
+  const template = { apiVersion: 'batch/v1', kind: 'Job', spec };
+  return createJobFunction(resolveJobOptions({ template, kubeconfig, pollMs: 5, ...options }), clock);
+}
+
+async function writeKubeconfig(cluster: JobCluster): Promise<string> {
   const kubeconfig = join(folder, `kube-${new URL(cluster.url).port}`);
   const ca = { 'certificate-authority-data': Buffer.from(certificates.authority).toString('base64') };
   const config = {
@@ -47,10 +59,7 @@ async function createFunction(
     users: [{ name: 'c', user: { token: 't' } }],
   };
   await writeFile(kubeconfig, JSON.stringify(config));
-  const containers = [{ name: 'agent', image: 'my-agent:1' }];
-  const spec = { template: { spec: { hostNetwork: true, containers } } };
-  const template = { apiVersion: 'batch/v1', kind: 'Job', spec };
-  return createJobFunction(resolveJobOptions({ template, kubeconfig, pollMs: 5, ...options }), clock);
+  return kubeconfig;
 }
 
 async function run(cluster: JobCluster): Promise<CommandRun> {
@@ -100,7 +109,7 @@ describe('what a process leaves that is gone', () => {
     await cluster.until(() => cluster.names('pods').length === 3);
     const renewals = (): number =>
       cluster.requests.filter(({ verb, resource }) => verb === 'patch' && resource === 'leases').length;
-    for (nowMs = 30_000; nowMs < 120_000; nowMs += 30_000) {
+    for (nowMs = 20_000; nowMs < 120_000; nowMs += 20_000) {
       const before = renewals();
       await cluster.until(() => renewals() > before);
     }
@@ -111,6 +120,47 @@ describe('what a process leaves that is gone', () => {
     cluster.end(cluster.store.list('pods').find(({ metadata }) => metadata.labels !== undefined)!);
     expect((await running).rollout.status).toBe('succeeded');
     expect(everything(cluster)).toEqual(all('living'));
+  });
+
+  it('is known by its process only where no other machine is taken for this one', async () => {
+    await using cluster = await startCluster();
+    const access = await findCluster({ kubeconfig: await writeKubeconfig(cluster), context: undefined });
+    const objects = new ClusterObjects(new ClusterClient(access), 'training');
+    leave(cluster, 'of-a-namesake', ownedName({ ...thisOwner(), pid: 2 ** 30 }));
+    for (const knowsProcesses of [false, true]) {
+      const owner = new JobOwner(objects, systemClock, knowsProcesses);
+      await owner.hold(new AbortController().signal);
+      await owner.release();
+      expect(everything(cluster)).toEqual(knowsProcesses ? [] : all('of-a-namesake'));
+    }
+    expect(isSpaceUnique()).toBe(process.platform === 'linux');
+  });
+
+  it('on another machine is not taken for gone after a time in which nobody could renew a Lease', async () => {
+    await using cluster = await startCluster();
+    leave(cluster, 'living', ownedName(elsewhere));
+    let nowMs = 0;
+    const clock = { now: (): number => nowMs, wait: systemClock.wait };
+    cluster.kubelet = () => undefined;
+    const running = runOne(await createFunction(cluster, clock), null, {});
+    const asked = (verb: string, resource: string): number =>
+      cluster.requests.filter((request) => request.verb === verb && request.resource === resource).length;
+    await cluster.until(() => asked('list', 'pods') > 0);
+    const pod = cluster.store.list('pods').find(({ metadata }) => metadata.labels !== undefined)!;
+    const sweeps = asked('list', 'leases');
+    // The API server is away for more than two minutes.
+    let faults = 2;
+    cluster.fault = () => {
+      if (faults === 0) return undefined;
+      nowMs = 100_000 * (3 - faults--);
+      return { status: 503 };
+    };
+    await cluster.until(() => asked('list', 'leases') > sweeps);
+    const looks = asked('list', 'jobs');
+    await cluster.until(() => asked('list', 'jobs') > looks);
+    expect(everything(cluster)).toEqual(expect.arrayContaining([...all('living')]));
+    cluster.end(pod);
+    expect((await running).rollout.status).toBe('succeeded');
   });
 
   it('of an earlier attempt is deleted when the rollout is tried again', async () => {
@@ -165,6 +215,53 @@ describe('the Role of the documents', () => {
   });
 });
 
+describe('an API server that is away for less than five minutes', () => {
+  it.each([
+    ['renewing the Lease', 'patch', 'leases'],
+    ['reading the log of what has ended', 'get', 'pods/log'],
+  ])('costs no rollout, while %s', async (_, verb, resource) => {
+    await using cluster = await startCluster();
+    let nowMs = 0;
+    const clock = { now: (): number => nowMs, wait: systemClock.wait };
+    cluster.kubelet = () => undefined;
+    const running = runOne(await createFunction(cluster, clock), null, {});
+    const asked = (of: string): number => cluster.requests.filter(({ resource: each }) => each === of).length;
+    await cluster.until(() => asked('pods') > 0);
+    let faults = 0;
+    cluster.fault = (request) => {
+      if (request.verb !== verb || request.resource !== resource || faults === 2) return undefined;
+      nowMs += 140_000 * faults++; // the time of an outage is from its first failure
+      return { status: 503 };
+    };
+    nowMs = 20_000;
+    await cluster.until(() => asked('leases') > 2); // created after the first sweep, then renewed
+    cluster.end(cluster.store.list('pods')[0]!);
+    expect((await running).rollout.failure).toBeUndefined();
+    expect(faults).toBe(2);
+  });
+
+  it('or that refuses to show the Leases of others costs no rollout', async () => {
+    await using cluster = await startCluster();
+    leave(cluster, 'gone', ownedName(elsewhere));
+    let nowMs = 0;
+    const clock = { now: (): number => nowMs, wait: systemClock.wait };
+    cluster.kubelet = () => undefined;
+    const running = runOne(await createFunction(cluster, clock), null, {});
+    await cluster.until(() => cluster.requests.some(({ resource }) => resource === 'pods'));
+    let refused = 0;
+    cluster.fault = ({ verb, resource }) =>
+      verb === 'list' && resource === 'leases' && ++refused ? { status: 500 } : undefined;
+    nowMs = 125_000;
+    const looks = (): number => cluster.requests.filter(({ resource }) => resource === 'pods').length;
+    await cluster.until(() => refused > 0);
+    const before = looks();
+    await cluster.until(() => looks() > before);
+    for (const pod of cluster.store.list('pods')) if (pod.metadata.labels !== undefined) cluster.end(pod);
+    expect((await running).rollout.failure).toBeUndefined();
+    expect(refused).toBe(1);
+  });
+});
+
 describe('the Lease of a process', () => {
   it('is one for all Jobs that run, and goes with the last, so that nothing is left that could not be deleted', async () => {
     await using cluster = await startCluster();
@@ -177,5 +274,86 @@ describe('the Lease of a process', () => {
     for (const pod of cluster.store.list('pods')) cluster.end(pod);
     for (const { rollout: ended } of await Promise.all(running)) expect(ended.status).toBe('succeeded');
     expect(everything(cluster)).toEqual([]);
+  });
+
+  it('goes last, so that a Job is deleted whose Secret cannot be', async () => {
+    await using cluster = await startCluster();
+    cluster.fault = ({ verb, resource }) => (verb !== 'create' && resource === 'secrets' ? { status: 422 } : undefined);
+    const { rollout } = await runOne(await createFunction(cluster), null, {});
+    expect(rollout.failure?.message).toContain('with 422');
+    const deleted = cluster.requests.filter(({ verb }) => verb === 'delete').map(({ resource }) => resource);
+    expect(new Set(deleted)).toEqual(new Set(['jobs', 'secrets', 'leases']));
+    expect(everything(cluster)).toEqual([]);
+  });
+
+  it('that is lost is named by the Job that went with it, and made anew for the next', async () => {
+    await using cluster = await startCluster();
+    let nowMs = 0;
+    const clock = { now: (): number => nowMs, wait: systemClock.wait };
+    cluster.kubelet = () => undefined;
+    const rollout = await createFunction(cluster, clock);
+    const first = [1, 2].map(() => runOne(rollout, null, {}));
+    await cluster.until(
+      () => cluster.requests.some(({ resource }) => resource === 'pods') && cluster.names('jobs').length === 2,
+    );
+    const [kept] = cluster.names('jobs');
+    cluster.store.merge('jobs', kept!, { metadata: { ownerReferences: null } });
+    cluster.store.remove('leases', cluster.names('leases')[0]!);
+    const lost = await Promise.race(first);
+    expect(lost.rollout.failure?.message).toContain('or this process did not renew its Lease for two minutes');
+    nowMs = 20_000;
+    await cluster.until(() => cluster.requests.some(({ verb, resource }) => verb === 'patch' && resource === 'leases'));
+    const looks = (): number => cluster.requests.filter(({ resource }) => resource === 'pods').length;
+    const before = looks();
+    await cluster.until(() => looks() > before);
+    const next = runOne(rollout, null, {});
+    await cluster.until(() => cluster.names('pods').length === 2);
+    expect(cluster.names('leases')).toHaveLength(1);
+    for (const pod of cluster.store.list('pods')) cluster.end(pod);
+    expect((await next).rollout.failure).toBeUndefined();
+    const ended = (await Promise.all(first)).map(({ rollout: { status } }) => status);
+    expect(ended.toSorted()).toEqual(['failed', 'succeeded']);
+    expect(everything(cluster)).toEqual([]);
+  });
+
+  /** A clock that never ends a wait by itself, and tells when one begins. */
+  function createStandingClock(): { readonly clock: Clock; readonly waited: Promise<void> } {
+    const waited = Promise.withResolvers<void>();
+    const wait: Clock['wait'] = (_, signal) => {
+      waited.resolve();
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    };
+    return { clock: { now: () => 0, wait }, waited: waited.promise };
+  }
+
+  it('is not waited for by an attempt that is ended', async () => {
+    await using cluster = await startCluster();
+    const { clock, waited } = createStandingClock();
+    const access = await findCluster({ kubeconfig: await writeKubeconfig(cluster), context: undefined });
+    const owner = new JobOwner(new ClusterObjects(new ClusterClient(access, clock), 'training'), clock);
+    cluster.fault = ({ verb }) => (verb === 'create' ? { status: 503 } : undefined);
+    const abort = new AbortController();
+    const held = owner.hold(abort.signal);
+    await waited;
+    abort.abort(new RangeError('enough'));
+    await expect(held).rejects.toThrow('enough');
+    cluster.fault = () => undefined;
+    await owner.hold(new AbortController().signal);
+    expect(cluster.names('leases')).toHaveLength(1);
+    await owner.release();
+    expect(everything(cluster)).toEqual([]);
+  });
+
+  it('goes when an attempt is ended whose Secret could not be made yet', async () => {
+    await using cluster = await startCluster();
+    const attemptTimeoutMs = 54_321;
+    using time = holdTimers(attemptTimeoutMs);
+    const { clock, waited } = createStandingClock();
+    cluster.fault = ({ verb, resource }) => (verb === 'create' && resource === 'secrets' ? { status: 503 } : undefined);
+    const running = runOne(await createFunction(cluster, clock), null, { attemptTimeoutMs });
+    await waited;
+    time.end();
+    expect((await running).rollout.failure).toMatchObject({ code: 'timed-out' });
+    await cluster.until(() => everything(cluster).length === 0);
   });
 });

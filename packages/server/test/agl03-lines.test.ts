@@ -245,17 +245,53 @@ it('queues again what another server on the same store queued again before', asy
   expect((await store.getRollout(`${id}:again-3`))?.status).toBe('failed');
 });
 
-it('takes the next place when another server takes one at the same moment', async () => {
+/** Lets the next two rollouts that are enqueued meet: the second starts its way into the store when the first is there. */
+function meetAtEnqueue(store: MemoryStore): void {
+  const write = store.enqueue.bind(store);
+  const hasSecond = Promise.withResolvers<void>();
+  const isFirstIn = Promise.withResolvers<void>();
+  vi.spyOn(store, 'enqueue')
+    .mockImplementationOnce(async (requests) => {
+      await hasSecond.promise;
+      const rollouts = await write(requests);
+      isFirstIn.resolve();
+      return rollouts;
+    })
+    .mockImplementationOnce(async (requests) => {
+      hasSecond.resolve();
+      await isFirstIn.promise;
+      return write(requests);
+    });
+}
+
+it('queues a rollout once that two servers queue again at the same moment', async () => {
   const { server, store } = await open();
+  const { server: other } = await open(store);
   const id = await enqueue(server);
   await failOnce(server, id);
-  const write = store.enqueue.bind(store);
-  vi.spyOn(store, 'enqueue').mockImplementationOnce(async ([request]) => {
-    await write([{ ...request!, queue: 'another', metadata: {} }]);
-    return write([request!]);
-  });
-  expect((await ask(server, `rollouts/${id}`, { status: 'requeuing' })).body.status).toBe('requeuing');
-  expect((await store.getRollout(`${id}:again-3`))?.status).toBe('queuing');
+  meetAtEnqueue(store);
+  const requeued = [server, other].map((each) => ask(each, `rollouts/${id}`, { status: 'requeuing' }));
+  for (const { body } of await Promise.all(requeued)) expect(body.status).toBe('requeuing');
+  expect((await store.queryRollouts({})).items.map(({ status }) => status)).toEqual(['failed', 'queuing']);
+});
+
+it('keeps both changes that two servers make of a waiting rollout at the same moment, and queues it once', async () => {
+  const { server, store } = await open();
+  const { server: other } = await open(store);
+  const id = await enqueue(server);
+  meetAtEnqueue(store);
+  const changed = await Promise.all([
+    ask(server, `rollouts/${id}`, { metadata: { note: 'first' } }),
+    ask(other, `rollouts/${id}`, { input: { q: 2 } }),
+  ]);
+  expect(changed.map(({ status }) => status)).toEqual([200, 200]);
+  expect((await store.queryRollouts({})).items.map(({ status }) => status)).toEqual([
+    'cancelled',
+    'cancelled',
+    'queuing',
+  ]);
+  expect(await dequeue(server)).toMatchObject({ rollout_id: id, input: { q: 2 }, metadata: { note: 'first' } });
+  expect(await dequeue(other)).toBeUndefined();
 });
 
 it('leaves no hole in a line when the store refuses its next rollout', async () => {

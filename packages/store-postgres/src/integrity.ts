@@ -1,5 +1,12 @@
 import type { Transaction } from './transaction.ts';
 
+/** Reads how many tokens a record of `tokens` holds: two little-endian words at its start, of the prompt and of the response. The rest stays unread. */
+const tokensOfRecord = [0, 4]
+  .flatMap((at) =>
+    [0, 1, 2, 3].map((byte) => `(get_byte(substring(packed FROM 1 FOR 8), ${at + byte})::bigint << ${8 * byte})`),
+  )
+  .join(' + ');
+
 /** Each statement counts the records that contradict others. PostgreSQL checks its own pages; this checks what the store keeps in them. */
 const contradictions: Readonly<Record<string, string>> = {
   'rollouts without a task': 'SELECT FROM rollouts r LEFT JOIN tasks t USING (ordinal) WHERE t.ordinal IS NULL',
@@ -11,6 +18,9 @@ const contradictions: Readonly<Record<string, string>> = {
     GROUP BY r.ordinal, r.last_sequence_id HAVING count(s.ordinal) <> r.last_sequence_id OR max(s.sequence_id) <> r.last_sequence_id`,
   'spans without an attempt':
     'SELECT FROM spans s LEFT JOIN attempts a USING (ordinal, attempt_number) WHERE a.ordinal IS NULL',
+  'rollouts with another number of tokens than they say': `SELECT FROM rollouts r
+    LEFT JOIN (SELECT ordinal, sum(${tokensOfRecord}) AS total FROM tokens GROUP BY ordinal) k USING (ordinal)
+    WHERE coalesce(k.total, 0) <> r.token_count`,
   'tokens without a span':
     'SELECT FROM tokens k LEFT JOIN spans s USING (ordinal, sequence_id) WHERE s.ordinal IS NULL',
   'counts that are not those of the records': `
@@ -19,7 +29,7 @@ const contradictions: Readonly<Record<string, string>> = {
       SELECT 'rollouts:' || status AS name, count(*) AS total FROM rollouts GROUP BY status
       UNION ALL SELECT 'attempts:' || status, count(*) FROM attempts GROUP BY status
       UNION ALL SELECT 'spans', count(*) FROM spans
-      UNION ALL SELECT 'tokens', coalesce(sum(token_count), 0) FROM rollouts
+      UNION ALL SELECT 'tokens', coalesce(sum(${tokensOfRecord}), 0) FROM tokens
     ) counted USING (name) WHERE coalesce(kept.total, 0) <> coalesce(counted.total, 0)`,
   'rollouts or events beyond the last position': `SELECT FROM positions p WHERE p.event < (SELECT max(cursor) FROM events)
     OR p.rollout < (SELECT max(ordinal) FROM rollouts)`,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { LightningError, type Claim, type LightningStore } from '@agent-lightning/core';
 import { startPostgres, type PostgresServer } from '@agent-lightning/testing';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { dropSchema, freshSchema, runSql } from '../test/schemas.ts';
 import {
@@ -11,7 +12,9 @@ import {
   type PostgresStore,
   type PostgresStoreOptions,
 } from './index.ts';
+import { PostgresReader } from './postgres-reader.ts';
 import { schemaVersion } from './schema.ts';
+import { StatementNames, Transaction } from './transaction.ts';
 
 let server: PostgresServer;
 let schema: string;
@@ -50,6 +53,16 @@ async function errorOf(
   return LightningError.isInstance(error)
     ? { code: error.code, retryable: error.retryable, message: error.message }
     : { message: String(error) };
+}
+
+/** Answers with the plan of each statement instead of its records. */
+class Plans extends Transaction {
+  text: string = '';
+
+  override async query(sql: string, values?: readonly unknown[]): Promise<[]> {
+    for (const row of await super.query(`EXPLAIN ${sql}`, values)) this.text += `${String(row['QUERY PLAN'])}\n`;
+    return [];
+  }
 }
 
 /** Moves this process's clock on by ten seconds at each look, so that a time in which to try is over after a few tries. */
@@ -166,6 +179,54 @@ it('finds counts that are not those of the records', async () => {
   expect(await store.checkIntegrity()).toEqual([]);
   await runSql(server.url, `INSERT INTO "${schema}".counts VALUES ('attempts:preparing', 1), ('tokens', 5)`);
   expect(await store.checkIntegrity()).toEqual(['2 counts that are not those of the records']);
+});
+
+it('counts the tokens themselves, not what rollouts say of them', async () => {
+  const store = await open();
+  await store.enqueue([{ rolloutId: 'a', input: 1 }]);
+  const [claim] = await store.claim({ workerId: 'w' });
+  // Each byte of both counts matters: 258 and 515 tokens.
+  const tokens = { prompt: new Int32Array(258), response: new Int32Array(515), logprobs: new Float32Array(515) };
+  const times = { startTimeMs: 1, endTimeMs: 1 };
+  const span = { traceId: '1'.repeat(32), spanId: '1'.repeat(16), name: 'x', status: { code: 'ok' }, attributes: {} };
+  await store.appendSpans((claim as Claim).lease, [{ ...span, ...times, kind: 'model_call', tokens } as never]);
+  expect(await store.statistics()).toMatchObject({ tokens: 773 });
+  expect(await store.checkIntegrity()).toEqual([]);
+  // The kept count follows the rollout's, and both are wrong.
+  await runSql(server.url, `SET search_path = "${schema}"; UPDATE rollouts SET token_count = 774`);
+  expect(await store.checkIntegrity()).toEqual([
+    '1 rollouts with another number of tokens than they say',
+    '1 counts that are not those of the records',
+  ]);
+});
+
+it('finds the spans of a query through an index, by their ids too', async () => {
+  const store = await open();
+  await store.enqueue([{ rolloutId: 'a', input: 1 }]);
+  // A rollout of ten thousand spans among as many of others.
+  await runSql(
+    server.url,
+    `SET search_path = "${schema}";
+     INSERT INTO rollouts (ordinal, rollout_id, status, mode, queue, priority, attempt_count, last_sequence_id, created_at_ms, available_at_ms)
+       SELECT n, 'r' || n, 'failed', 'train', 'q', 0, 1, 100, 1, 1 FROM generate_series(2, 101) n;
+     INSERT INTO attempts (ordinal, attempt_number, attempt_id, status, worker_id, fencing_token, lease_ms, started_at_ms, last_progress_at_ms, lease_expires_at_ms)
+       SELECT n, 1, 'a' || n, 'failed', 'w', 1, 1, 1, 1, 1 FROM generate_series(1, 101) n;
+     INSERT INTO spans SELECT CASE WHEN n % 2 = 0 THEN 1 ELSE 2 + n / 2 % 100 END, n, lpad(to_hex(n), 16, '0'), 1, 'agent', 'x', '{}' FROM generate_series(1, 20000) n;
+     ANALYZE`,
+  );
+  const client = new pg.Client({ connectionString: server.url, options: `-c search_path="${schema}"` });
+  const spanIds = ['0000000000000002', '0000000000000004'];
+  const names = new StatementNames();
+  await client.connect();
+  try {
+    for (const query of [{ spanIds }, { spanIds, attemptId: 'latest' }, { spanIds, includeTokens: true }]) {
+      const plans = new Plans(client, names);
+      await new PostgresReader(plans).querySpans({ rolloutIds: ['a'], ...query });
+      expect(plans.text).toMatch(/using spans_id on spans s.*\n\s*Index Cond: \(.*ordinal = .*span_id = ANY/);
+    }
+  } finally {
+    await client.end();
+  }
 });
 
 describe('a connection that breaks', () => {

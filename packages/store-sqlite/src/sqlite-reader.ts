@@ -135,11 +135,12 @@ export class SqliteReader implements RecordReader {
   #spansOf(rolloutId: string, { attemptId, kinds, name, spanIds, includeTokens }: SpanQuery): Span[] {
     const [columns, join] =
       includeTokens === true ? [', t.packed', 'LEFT JOIN tokens t ON t.span_key = s.span_key'] : ['', ''];
-    // Each of both has an index: a rollout's spans in their order, and its spans by their ids.
+    // Each of both has an index: a rollout's spans in their order, and its spans by their ids. The `+` takes the column's type from
+    // r.ordinal: SQLite compares with a column by its type, and the index is of an expression, which has none.
     const place =
       spanIds === undefined
         ? `s.span_key > r.ordinal * ${spanKeyStep} AND s.span_key < (r.ordinal + 1) * ${spanKeyStep}`
-        : 's.span_key >> 22 = r.ordinal AND s.span_id IN (SELECT value FROM json_each(?5))';
+        : 's.span_key >> 22 = +r.ordinal AND s.span_id IN (SELECT value FROM json_each(?5))';
     return this.statements
       .all(
         `SELECT s.span_key & ${spanKeyStep - 1} AS sequence_id, s.span_id, s.kind, s.name, s.body, a.attempt_id ${columns}

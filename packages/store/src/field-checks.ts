@@ -46,7 +46,7 @@ export function checkId(field: string, value: unknown): string {
   );
 }
 
-/** Tells whether every store takes a value as an id. */
+/** Tells whether every store takes a value as an id; a caller without types may give any value. */
 export function isId(value: unknown): boolean {
   return (
     typeof value === 'string' &&

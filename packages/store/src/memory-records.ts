@@ -27,6 +27,8 @@ interface Entry {
 export class MemoryRecords implements RecordWriter {
   readonly #entries: Map<string, Entry> = new Map();
   readonly #unfinished: Map<string, Entry> = new Map();
+  /** The final rollouts, in the order in which they ended. */
+  readonly #ended: Map<string, Entry> = new Map();
   readonly #queue: MemoryClaimQueue = new MemoryClaimQueue();
   readonly #resources: Map<string, ResourcesVersion[]> = new Map();
   readonly #workers: Map<string, number> = new Map();
@@ -83,6 +85,7 @@ export class MemoryRecords implements RecordWriter {
   }
 
   querySpans(query: SpanQuery): readonly Span[] {
+    const spanIds = query.spanIds === undefined ? undefined : new Set(query.spanIds);
     return this.#find(query.rolloutIds).flatMap((entry) => {
       const attemptId = query.attemptId === 'latest' ? entry.attempts.at(-1)?.attempt.attemptId : query.attemptId;
       return entry.spans
@@ -91,7 +94,7 @@ export class MemoryRecords implements RecordWriter {
             (attemptId === undefined || span.attemptId === attemptId) &&
             (query.kinds === undefined || query.kinds.includes(span.kind)) &&
             (query.name === undefined || span.name === query.name) &&
-            (query.spanIds === undefined || query.spanIds.includes(span.spanId)),
+            (spanIds === undefined || spanIds.has(span.spanId)),
         )
         .map((span) => (query.includeTokens === true ? span : withoutTokens(span)));
     });
@@ -206,7 +209,10 @@ export class MemoryRecords implements RecordWriter {
       const entry = this.#entries.get(rolloutId) as Entry;
       const wasQueued = isQueued(entry.record.rollout);
       entry.record = record;
-      if (isFinalRolloutStatus(record.rollout.status)) this.#unfinished.delete(rolloutId);
+      if (isFinalRolloutStatus(record.rollout.status)) {
+        this.#unfinished.delete(rolloutId);
+        this.#ended.set(rolloutId, entry);
+      }
       if (isQueued(record.rollout) && !wasQueued) this.#queue.add(record.rollout, entry.ordinal);
     }
   }
@@ -259,23 +265,26 @@ export class MemoryRecords implements RecordWriter {
   }
 
   deleteRun(runId: string): number {
-    const ids = this.#delete(({ rollout }) => rollout.runId === runId, Infinity);
+    const ids = this.#delete(this.#entries, ({ rollout }) => rollout.runId === runId, Infinity);
     this.#events.removeRollouts(new Set(ids));
     return ids.length;
   }
 
   deleteEnded(endedMs: number, limit: number): number {
-    const hasEnded = ({ rollout: { endedAtMs } }: RolloutRecord): boolean =>
-      endedAtMs !== undefined && endedAtMs <= endedMs;
-    return this.#delete(hasEnded, limit).length;
+    return this.#delete(this.#ended, ({ rollout: { endedAtMs } }) => (endedAtMs as number) <= endedMs, limit).length;
   }
 
-  #delete(matches: (record: RolloutRecord) => boolean, limit: number): readonly string[] {
+  #delete(
+    among: ReadonlyMap<string, Entry>,
+    matches: (record: RolloutRecord) => boolean,
+    limit: number,
+  ): readonly string[] {
     const ids: string[] = [];
-    for (const [rolloutId, { record }] of this.#entries) {
+    for (const [rolloutId, { record }] of among) {
       if (ids.length === limit) break;
       if (!matches(record)) continue;
       this.#entries.delete(rolloutId);
+      this.#ended.delete(rolloutId);
       ids.push(rolloutId);
     }
     return ids;

@@ -115,7 +115,7 @@ export interface RecordWriter extends RecordReader {
   readUnfinished(runId: string, limit: number): Awaitable<readonly string[]>;
   /** Removes a run's rollouts with their attempts, spans and events; returns how many rollouts there were. */
   deleteRun(runId: string): Awaitable<number>;
-  /** Removes rollouts that ended at or before `endedMs`, at most `limit`, with their attempts and spans; returns how many there were. Their events go when they are trimmed. */
+  /** Removes rollouts that ended at or before `endedMs`, the earliest end first, at most `limit`, with their attempts and spans; returns how many there were. Their events go when they are trimmed. */
   deleteEnded(endedMs: number, limit: number): Awaitable<number>;
   /** Returns true when `holder` has the watchdog until `untilMs`: it had it already, or nobody has it at `nowMs`. */
   takeWatchdog(holder: string, nowMs: number, untilMs: number): Awaitable<boolean>;

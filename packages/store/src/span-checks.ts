@@ -211,8 +211,7 @@ function checkTokenIds(at: string, ids: Int32Array): void {
 }
 
 function checkSpanIds(value: unknown): readonly string[] {
-  if (!Array.isArray(value)) throw invalidField('query.spanIds', 'must be a list of span ids', value);
-  return value.map((id, index) => checkSpanId(`query.spanIds[${index}]`, id));
+  return checkArray('query.spanIds', value).map((id, index) => checkSpanId(`query.spanIds[${index}]`, id));
 }
 
 const queryFields: Readonly<Record<keyof SpanQuery, true>> = {

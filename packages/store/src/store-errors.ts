@@ -1,9 +1,9 @@
 import { StoreError, type Lease } from '@agent-lightning/core';
 
-/** Returns the error for a request field that no store accepts. `value` is shown shortened. */
 /** Names a field of what a caller gave; a function is called only for an error, where a name costs more than the check. */
 export type FieldName = string | (() => string);
 
+/** Returns the error for a request field that no store accepts. `value` is shown shortened. */
 export function invalidField(field: FieldName, problem: string, value?: unknown): StoreError {
   const shown = value === undefined ? '' : `; got ${describeValue(value)}`;
   return new StoreError(`${typeof field === 'string' ? field : field()} ${problem}${shown}`, { code: 'store-invalid' });

@@ -1,6 +1,6 @@
 /** Waits for the result of an operation that the server has accepted, by long polls. */
-import type { BackendError, LightningErrorCode } from '@agent-lightning/core';
-import { exchange, protobufType, type HttpOptions } from './http-exchange.ts';
+import { LightningError, type BackendError, type LightningErrorCode } from '@agent-lightning/core';
+import { exchange, protobufType, type HttpOptions, type HttpReply } from './http-exchange.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { unreadable, type DecodeResult } from './decode-result.ts';
 import { describe, isTransient, retryAfterMs } from './send-request.ts';
@@ -69,7 +69,8 @@ export async function awaitFuture(options: FutureOptions): Promise<FutureResult>
       const state = isObject(json) ? String(json['queue_state'] ?? 'active') : 'active';
       if (state !== lastState && state !== 'active') {
         const reason = isObject(json) ? json['queue_state_reason'] : undefined;
-        options.onQueueState(typeof reason === 'string' ? `${state}: ${reason}` : state);
+        const told = typeof reason === 'string' ? `${state}: ${reason}` : state;
+        options.onQueueState(LightningError.hideKey(told, http.apiKey));
       }
       lastState = state;
       await budget.sleep(gapMs);
@@ -77,7 +78,7 @@ export async function awaitFuture(options: FutureOptions): Promise<FutureResult>
       continue;
     }
     if (status === 410 || status === 404) return { kind: 'forgotten' };
-    if (status === 200 && isObject(json)) return resultOf(json, budget.what, invalid);
+    if (status === 200 && isObject(json)) return resultOf(json, reply, budget.what, invalid);
     const isBare = status === 400 && serverMessage(json) === undefined && bareBadRequests < bareBadRequestTries;
     if (isBare) bareBadRequests += 1;
     if (isBare || status === 200 || isTransient(status)) {
@@ -85,11 +86,11 @@ export async function awaitFuture(options: FutureOptions): Promise<FutureResult>
       continue;
     }
     // SkyRL says with a 400 that the operation failed; the others use the body of a 200.
-    return { kind: 'failed', error: rejection(budget.what, status, json, { invalid, missing: invalid }) };
+    return { kind: 'failed', error: rejection(budget.what, reply, { invalid, missing: invalid }) };
   }
 }
 
-function resultOf(body: JsonObject, what: string, invalid: LightningErrorCode): FutureResult {
+function resultOf(body: JsonObject, reply: HttpReply, what: string, invalid: LightningErrorCode): FutureResult {
   if (!('error' in body)) return { kind: 'result', body };
-  return { kind: 'failed', error: serverError(what, body, body['category'] === 'user' ? invalid : 'backend-failed') };
+  return { kind: 'failed', error: serverError(what, reply, body['category'] === 'user' ? invalid : 'backend-failed') };
 }

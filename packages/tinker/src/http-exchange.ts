@@ -1,5 +1,6 @@
 /** Sends one HTTP request to a Tinker-style server and reads its answer. */
 import { LightningError, TimeoutError } from '@agent-lightning/core';
+import { serverMessage } from './server-errors.ts';
 
 /** The content type of protobuf messages in this protocol. */
 export const protobufType = 'application/x-protobuf';
@@ -26,6 +27,8 @@ export interface HttpReply {
   readonly headers: Headers;
   /** The parsed body; undefined when it is no JSON. */
   readonly json: unknown;
+  /** The reason in it, as errors and logs may have it: without the key, which some servers repeat. Undefined where there is none. */
+  readonly said: string | undefined;
   /** The bytes of a body that is a protobuf message. */
   readonly protobuf: Uint8Array | undefined;
 }
@@ -65,16 +68,11 @@ export async function exchange(
         status,
         headers,
         json: undefined,
+        said: undefined,
         protobuf: new Uint8Array(await response.arrayBuffer()),
       };
-    return {
-      arrived: true,
-      status,
-      headers,
-      // What the server says becomes errors, which agents, spans and logs get.
-      json: parse(LightningError.hideKey(await response.text(), options.apiKey)),
-      protobuf: undefined,
-    };
+    const json = parse(await response.text()); // as it is: a key may be as short as a token's id
+    return { arrived: true, status, headers, json, said: serverMessage(json, options.apiKey), protobuf: undefined };
   } catch (error) {
     throwIfAborted(signal);
     const problem = describeFailure(error);

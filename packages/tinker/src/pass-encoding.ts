@@ -74,7 +74,7 @@ function refusesEncoding(encoding: PassEncoding, { status, body }: Rejection): b
 
 function neither(what: string, rejections: Readonly<Record<string, Rejection>>): BackendError {
   const answers = Object.entries(rejections).map(
-    ([encoding, { status, body }]) => `to ${encoding} ${status} (${serverMessage(body) ?? 'no reason given'})`,
+    ([encoding, { status, said }]) => `to ${encoding} ${status} (${said ?? 'no reason given'})`,
   );
   return new BackendError(
     `The training server takes ${what} neither as JSON nor as protobuf: it answered ${answers.join(', ')}. It speaks another version of the Tinker protocol; docs/gpu.md lists the versions that work.`,

@@ -32,6 +32,8 @@ export interface Rejection {
   readonly status: number;
   /** The answer's body, where it is JSON. */
   readonly body: unknown;
+  /** The reason in it, without the key. */
+  readonly said: string | undefined;
   readonly error: BackendError;
 }
 
@@ -50,7 +52,7 @@ export async function sendRepeatedly(options: SendOptions): Promise<SendResult> 
       await budget.pause(`no answer (${reply.timedOut ? 'timed out' : reply.problem})`);
       continue;
     }
-    const { status, json } = reply;
+    const { status, json, said } = reply;
     if (status >= 200 && status < 300) {
       if (reply.protobuf !== undefined) throw unreadable(budget.what, 'only results come as one');
       if (isObject(json)) return { ok: true, body: json };
@@ -66,7 +68,7 @@ export async function sendRepeatedly(options: SendOptions): Promise<SendResult> 
       await budget.pause(describe(reply), retryAfterMs(reply));
       continue;
     }
-    return { ok: false, status, body: json, error: rejection(budget.what, status, json, { invalid, missing }) };
+    return { ok: false, status, body: json, said, error: rejection(budget.what, reply, { invalid, missing }) };
   }
 }
 
@@ -76,7 +78,7 @@ export function isTransient(status: number): boolean {
 }
 
 /** Reads `Retry-After`, which is in seconds or a date, as milliseconds; returns undefined without one. */
-export function retryAfterMs({ headers }: HttpReply, now: number = Date.now()): number | undefined {
+export function retryAfterMs({ headers }: Pick<HttpReply, 'headers'>, now: number = Date.now()): number | undefined {
   const value = headers.get('retry-after');
   if (value === null) return undefined;
   const seconds = Number(value);
@@ -84,8 +86,9 @@ export function retryAfterMs({ headers }: HttpReply, now: number = Date.now()): 
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : undefined;
 }
 
-export function describe({ status, json }: HttpReply): string {
-  return `status ${status}: ${serverMessage(json) ?? 'no reason given'}`;
+/** Returns an answer's status and reason. */
+export function describe({ status, said }: HttpReply): string {
+  return `status ${status}: ${said ?? 'no reason given'}`;
 }
 
 /** Returns the error for a request that must not be sent again, and may have taken effect. */

@@ -219,11 +219,12 @@ export class TinkerClient {
     const body = { tags: ['agent-lightning'], sdk_version: clientVersion, type: 'create_session' };
     const reply = await this.call('POST', '/api/v1/create_session', body, { what: 'create_session' });
     const { session_id: sessionId, info_message: info, warning_message: warning, error_message: error } = reply;
+    const shown = (said: string): string => LightningError.hideKey(said, this.http.apiKey);
     if (typeof error === 'string' && error !== '')
-      throw new BackendError(`The training server refused a session: ${error}`, { code: 'backend-failed' });
+      throw new BackendError(`The training server refused a session: ${shown(error)}`, { code: 'backend-failed' });
     if (typeof sessionId !== 'string' || sessionId === '') throw malformed('create_session', 'session_id');
-    if (typeof warning === 'string' && warning !== '') this.#options.logger.warn(`training server: ${warning}`);
-    if (typeof info === 'string' && info !== '') this.#options.logger.info(`training server: ${info}`);
+    if (typeof warning === 'string' && warning !== '') this.#options.logger.warn(`training server: ${shown(warning)}`);
+    if (typeof info === 'string' && info !== '') this.#options.logger.info(`training server: ${shown(info)}`);
     this.#heartbeat = this.#beat(sessionId);
     return sessionId;
   }

@@ -59,6 +59,15 @@ describe('a model that is asked for a text', () => {
     expect(requests).toEqual([{ url: '/v1/chat/completions', key: 'Bearer secret', body }]);
   });
 
+  it('is waited for no longer than the signal lets', async () => {
+    const ending = new AbortController();
+    answers = [];
+    const ask = toAskModel('reflection', { baseUrl, model: 'm' });
+    ending.abort();
+    await expect(ask('improve', ending.signal)).rejects.toMatchObject({ code: 'cancelled' });
+    expect(requests).toEqual([]);
+  });
+
   it('leaves what it used in the trace of a rollout, cached tokens among it', async () => {
     answers = [sayCached];
     const rollout = await startRollout();

@@ -1,9 +1,15 @@
 import { check, ConfigurationError } from '@agent-lightning/core';
 
-/** A teacher on a server, as the options of `sft` and `distill` name it. */
-interface TeacherServer {
+/**
+ * A teacher on a server that speaks OpenAI's dialect: of `sft` any, of `distill` one of vLLM, which reports log-probabilities of given tokens
+ * (`prompt_logprobs`).
+ */
+export interface TeacherServerOptions {
+  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1` or `http://127.0.0.1:8000/v1`. It holds no user, password, query and fragment. */
   readonly baseUrl: string;
+  /** The server's name of the model. */
   readonly model: string;
+  /** Sent as a bearer token; it is in no message, file or trace. @default none is sent */
   readonly apiKey?: string;
 }
 
@@ -12,7 +18,7 @@ interface TeacherServer {
  * @param option the name of the option, such as `sft.teacher`
  * @throws {ConfigurationError} `option-invalid`, which shows no URL and no key
  */
-export function resolveTeacherServer(option: string, teacher: TeacherServer): TeacherServer {
+export function resolveTeacherServer(option: string, teacher: TeacherServerOptions): TeacherServerOptions {
   check.knownOptions(option, teacher, ['baseUrl', 'model', 'apiKey']);
   const { baseUrl, model, apiKey } = teacher;
   if (!isPlainUrl(baseUrl))
@@ -28,7 +34,7 @@ export function resolveTeacherServer(option: string, teacher: TeacherServer): Te
 }
 
 /** Returns a teacher on a server as a run's record has it: without its key. */
-export function describeTeacherServer({ baseUrl, model }: TeacherServer): Readonly<Record<string, string>> {
+export function describeTeacherServer({ baseUrl, model }: TeacherServerOptions): Readonly<Record<string, string>> {
   return { baseUrl, model };
 }
 

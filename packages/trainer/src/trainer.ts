@@ -228,12 +228,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     const problem = error instanceof Error ? error.message : String(error);
     await explainNoSignal(context, run.lastStep, error);
     await keepSpend(context).catch((keeping: unknown) => context.progress.logger.warn(String(keeping)));
-    await writeReport(toReportContext(context), {
-      state: run.state,
-      excerpts: run.excerpts,
-      findings: run.findings,
-      outcome: `stopped: ${problem}`,
-    }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
+    await report(context, run, `stopped: ${problem}`);
     throw error;
   }
   await run.metrics.end(stopReason);
@@ -241,12 +236,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
   const { kept } = run;
   const modelDirectory = kept === undefined ? undefined : context.directory.file('model');
   if (modelDirectory !== undefined) await exportResult(context.algorithm, modelDirectory);
-  const reportPath = await writeReport(toReportContext(context), {
-    state: run.state,
-    excerpts: run.excerpts,
-    findings: run.findings,
-    outcome: stopReason,
-  });
+  const reportPath = await report(context, run, stopReason);
   if (stopReason === 'limit-reached') context.progress.logger.info((context.meter.reached.reason as Error).message);
   if (isUnfinished(stopReason))
     context.progress.logger.info(
@@ -270,6 +260,20 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     modelDirectory,
     reportPath,
   };
+}
+
+/** Writes the report and returns its path; undefined where it cannot be written, which takes nothing from the run's result. */
+async function report<Task>(
+  context: RunContext<Task>,
+  { state, excerpts, findings }: TrainingRun<Task>,
+  outcome: string,
+): Promise<string | undefined> {
+  try {
+    return await writeReport(toReportContext(context), { state, excerpts, findings, outcome });
+  } catch (error) {
+    context.progress.logger.warn(`no report could be written: ${String(error)}`);
+    return undefined;
+  }
 }
 
 /** Writes the sum of what the run has spent, where its steps tell it too. */

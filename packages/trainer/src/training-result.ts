@@ -43,5 +43,6 @@ export interface TrainingResult {
    * Undefined when the run was interrupted or reached a limit.
    */
   readonly modelDirectory: string | undefined;
-  readonly reportPath: string;
+  /** The page of the run; undefined where it could not be written, as on a full disk, which a warning says. */
+  readonly reportPath: string | undefined;
 }

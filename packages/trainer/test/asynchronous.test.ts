@@ -6,7 +6,7 @@ import { grpo, Trainer, type TrainingResult } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { orderRun, stepOf, type OrderedRunOptions } from './ordered-run.ts';
-import { createFolder, createTestTrainer, readMetrics, recordingLogger } from './run-folder.ts';
+import { createFolder, createRunDirectory, createTestTrainer, readMetrics, recordingLogger } from './run-folder.ts';
 import { runProcess, steps, succeededRollouts } from './run-process.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
@@ -177,7 +177,7 @@ describe('sampling ahead', () => {
   });
 
   it('survives SIGKILL: nothing acknowledged is lost, and no rollout trains twice', async () => {
-    const runDirectory = join(await createFolder(), 'run');
+    const runDirectory = await createRunDirectory();
     // A rollout of step 6 begins when step 3 is saved, and step 6 waits for it.
     const killed = await runProcess(runDirectory, { maxStaleness: 2, endIn: ['run.s6.g2.k3', 'SIGKILL'] });
     expect(killed.signal).toBe('SIGKILL');

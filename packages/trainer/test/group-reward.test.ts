@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { MemoryStore } from '@agent-lightning/store';
 import { compare, emitObject } from '@agent-lightning/tracing';
 import {
@@ -14,7 +13,7 @@ import { Trainer, type StoredRollout } from '../src/index.ts';
 import { askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
 import { capitalTasks, runCapital, search, type CapitalTask } from './prompt-search/capital-task.ts';
 import { promptSearch } from './prompt-search/prompt-search.ts';
-import { createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
+import { createRunDirectory, createTestTrainer, readMetrics } from './run-folder.ts';
 
 /** Says of each letter how near it is to the right one, as a judge of the whole group does. */
 async function rateLetters(request: string): Promise<string> {
@@ -80,7 +79,7 @@ describe('a reward of whole groups', () => {
   });
 
   it('is not asked again for a group that an earlier process has scored', async () => {
-    const runDirectory = join(await createFolder(), 'run');
+    const runDirectory = await createRunDirectory();
     const asked: string[][] = [];
     const groupReward = (group: readonly StoredRollout<LetterTask>[]): number[] => {
       asked.push(group.map(({ rollout }) => rollout.rolloutId));
@@ -101,7 +100,7 @@ describe('a reward of whole groups', () => {
   });
 
   it('does not learn, where money is limited, from groups whose judge turns out to have no price', async () => {
-    const runDirectory = join(await createFolder(), 'run');
+    const runDirectory = await createRunDirectory();
     const make = (model: string): ReturnType<typeof createTestTrainer> =>
       createTestTrainer(
         {
@@ -181,7 +180,7 @@ describe('a reward of whole groups', () => {
   });
 
   it('is that of the group’s size at each moment of an extended step, also where the step is repeated', async () => {
-    const runDirectory = join(await createFolder(), 'run');
+    const runDirectory = await createRunDirectory();
     const asked: number[] = [];
     const run = async (resume: boolean): Promise<readonly unknown[]> => {
       const seen: unknown[] = [];

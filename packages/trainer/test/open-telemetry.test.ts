@@ -5,13 +5,12 @@ import { tool } from '@langchain/core/tools';
 import { END, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
 import { ToolNode } from '@langchain/langgraph/prebuilt';
 import { ChatOpenAI } from '@langchain/openai';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { Trainer, type MetricWriter } from '../src/index.ts';
 import { capitalTasks, search, type CapitalTask } from './prompt-search/capital-task.ts';
 import { promptSearch } from './prompt-search/prompt-search.ts';
-import { createFolder, recordingLogger } from './run-folder.ts';
+import { createRunDirectory, recordingLogger } from './run-folder.ts';
 import { outlineSpans, registerSdk } from '../../runner/test/telemetry-sdk.ts';
 
 /** An agent that looks a country up by a tool, and answers. */
@@ -49,7 +48,7 @@ it('shows a run of LangGraph agents, each span below the one of which it is a pa
       return messages.at(-1)!.text === 'Lima' ? 1 : 0;
     },
     algorithm: promptSearch({ ...search, candidates: 2, tasksPerStep: 1 }),
-    runDirectory: join(await createFolder(), 'run'),
+    runDirectory: await createRunDirectory(),
     metricWriters: [writer],
     logger: recordingLogger(),
     progress: 'none',

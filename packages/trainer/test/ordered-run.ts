@@ -1,5 +1,6 @@
 import type { BatchSample, Rollout, TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
 import type { TrainerOptions } from '../src/index.ts';
+import { withMethod } from './with-method.ts';
 
 export interface OrderedRunOptions<Task, Backend extends TrainingBackend> {
   readonly backend: Backend;
@@ -130,16 +131,5 @@ function holdPasses<Backend extends TrainingBackend>(backend: Backend, order: Sa
       return outcome;
     };
     return withMethod(policy, 'forwardBackward', forwardBackward);
-  });
-}
-
-/** Returns a view of an object with one method replaced. */
-function withMethod<Target extends object>(target: Target, replaced: string, method: unknown): Target {
-  return new Proxy(target, {
-    get(original, name) {
-      if (name === replaced) return method;
-      const value: unknown = Reflect.get(original, name, original);
-      return typeof value === 'function' ? (value.bind(original) as unknown) : value;
-    },
   });
 }

@@ -5,7 +5,7 @@ import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
 import { closeRemoteStores, RemoteStore } from '../../runner/test/remote-store.ts';
 import { answerLetter, letterTasks, type LetterTask } from './letter-task.ts';
-import { createFolder, createTestTrainer, readMetrics, recordingLogger } from './run-folder.ts';
+import { createFolder, createRunDirectory, createTestTrainer, readMetrics, recordingLogger } from './run-folder.ts';
 
 afterEach(closeRemoteStores);
 
@@ -120,7 +120,7 @@ describe('a run whose store is away for a while', () => {
         interrupt.abort();
       },
     };
-    const runDirectory = join(await createFolder(), 'run');
+    const runDirectory = await createRunDirectory();
     const onStep = (): void => {
       if (!interrupt.signal.aborted) remote.isAway = true;
     };

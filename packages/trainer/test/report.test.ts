@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
@@ -13,7 +14,7 @@ async function reportOf(
 ): Promise<string> {
   const { trainer } = await createTestTrainer({ taskKind: (task) => task.kind, ...options });
   const { reportPath } = await trainer.fit({ train: tasks, validation: tasks, steps: 3 });
-  return reportPath;
+  return reportPath!;
 }
 
 /** Returns the text between the tags of each element of the page that has this name, with its attributes. */
@@ -128,5 +129,18 @@ describe('report.html', () => {
     const { samples } = reply(`rollouts/${id}/tokens`);
     expect(samples[0].ids).toHaveLength(2);
     expect(samples[0]).not.toHaveProperty('texts');
+  });
+
+  it('that cannot be written takes nothing from the result of the run', async () => {
+    const { trainer, logger, runDirectory } = await createTestTrainer({
+      rollout: async (task, context) => {
+        await mkdir(join(runDirectory, 'report.html'), { recursive: true });
+        return scoreLetter(task, await askLetter(task, context));
+      },
+    });
+    const result = await trainer.fit({ train: letterTasks, steps: 1 });
+    expect(result).toMatchObject({ stopReason: 'completed', steps: 1, reportPath: undefined });
+    expect(existsSync(result.modelDirectory!)).toBe(true);
+    expect(logger.lines.filter((line) => line.includes('no report could be written'))).toHaveLength(1);
   });
 });

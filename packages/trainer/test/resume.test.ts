@@ -8,7 +8,6 @@ import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import {
   type GrpoLine as StepMetrics,
-  createFolder,
   createRunDirectory,
   createTestTrainer,
   readMetrics,
@@ -279,7 +278,7 @@ describe('a checkpoint', () => {
 
 describe('a run in a process that ends', () => {
   it('survives SIGKILL: redoes at most one step, loses no acknowledged rollout, and comes to the same end', async () => {
-    const runDirectory = join(await createFolder(), 'run');
+    const runDirectory = await createRunDirectory();
     const killed = await runProcess(runDirectory, { endIn: ['run.s4.g2.k3', 'SIGKILL'] });
     expect(killed.signal).toBe('SIGKILL');
     const before = await succeededRollouts(runDirectory);
@@ -295,7 +294,7 @@ describe('a run in a process that ends', () => {
   });
 
   it('saves on Ctrl+C, and ends by itself', async () => {
-    const runDirectory = join(await createFolder(), 'run');
+    const runDirectory = await createRunDirectory();
     const stopped = await runProcess(runDirectory, { endIn: ['run.s3.g2.k3', 'SIGINT'] });
     expect(stopped).toMatchObject({ code: 0, signal: null });
     expect(stopped.output).toMatch(/SIGINT: saving and stopping/);

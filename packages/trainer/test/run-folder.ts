@@ -62,9 +62,9 @@ export interface ReportContent {
   readonly reply: (address: string) => any;
 }
 
-/** Reads what a report holds. */
-export async function readReport(path: string): Promise<ReportContent> {
-  const page = await readFile(path, 'utf8');
+/** Reads what the report of a run holds, which must have been written. */
+export async function readReport(path: string | undefined): Promise<ReportContent> {
+  const page = await readFile(path!, 'utf8');
   const [, text] = /<script type="application\/json" id="snapshot">(.*?)<\/script>/s.exec(page)!;
   const { run, chosen, entries, replies } = JSON.parse(text!);
   return { chosen, entries, reply: (address) => replies[`/api/runs/${run}${address === '' ? '' : `/${address}`}`] };

@@ -5,7 +5,7 @@ import { MemoryStore } from '@agent-lightning/store';
 import { sft, Trainer, type SftMetrics, type SftOptions, type TrainerOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, type LetterTask } from './letter-task.ts';
-import { createFolder, recordingLogger, type RecordingLogger } from './run-folder.ts';
+import { createRunDirectory, recordingLogger, type RecordingLogger } from './run-folder.ts';
 
 /** Learns within a few steps: each has all letters. */
 export const learns = { samplesPerTask: 16, tasksPerStep: 8, learningRate: 30, maxGradientNorm: 0 } as const;
@@ -27,7 +27,7 @@ export async function createSftTrainer(
 ): Promise<SftRunFolder> {
   const backend = given.backend instanceof BigramBackend ? given.backend : createBackend();
   const logger = recordingLogger();
-  const runDirectory = given.runDirectory ?? join(await createFolder(), 'run');
+  const runDirectory = given.runDirectory ?? (await createRunDirectory());
   const trainer = new Trainer<LetterTask>({
     rollout: answerLetter,
     algorithm: sft({ ...learns, ...options }),

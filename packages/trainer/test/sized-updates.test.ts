@@ -7,6 +7,7 @@ import { grpo, Trainer, type GrpoOptions, type TrainerOptions } from '../src/ind
 import { BigramBackend } from './bigram-backend.ts';
 import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { askAs } from './role-agent.ts';
+import { withMethod } from './with-method.ts';
 import {
   createFolder,
   createTestTrainer,
@@ -64,21 +65,9 @@ function breakingAt(backend: TrainingBackend, step: number): TrainingBackend {
       if (steps === step) throw new BackendError('the machine is gone', { code: 'backend-failed' });
       return await policy.optimStep(adam);
     };
-    return new Proxy(policy, {
-      get(target, name) {
-        if (name === 'optimStep') return optimStep;
-        const value: unknown = Reflect.get(target, name, target);
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      },
-    });
+    return withMethod(policy, 'optimStep', optimStep);
   };
-  return new Proxy(backend, {
-    get(target, name) {
-      if (name === 'createPolicy') return createPolicy;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
+  return withMethod(backend, 'createPolicy', createPolicy);
 }
 
 const fit = { train: letterTasks, validation: letterTasks.slice(0, 2), steps: 3 };

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { gpu } from '@agent-lightning/gpu';
 import { grpo, Trainer, type TrainerOptions } from '../src/index.ts';
 import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
+import { stepOf } from './ordered-run.ts';
 import { readMetrics, recordingLogger, type RecordingLogger } from './run-folder.ts';
 import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
 import { startFakeVllm, type FakeVllm } from '../../gpu/test/fakes/fake-vllm.ts';
@@ -67,7 +68,7 @@ function trainerOn(options: {
   const patience: Pick<TrainerOptions, 'noSignalPatience'> = noSignalPatience === undefined ? {} : { noSignalPatience };
   return new Trainer<LetterTask>({
     rollout: async (task, context) => {
-      await beforeCall(stepOf(context));
+      await beforeCall(stepOf(context.rollout.rolloutId));
       await askLetter(task, context);
       return sampleOf(context) % 2; // whatever was answered: so that every group has a signal
     },
@@ -83,7 +84,6 @@ function trainerOn(options: {
   });
 }
 
-const stepOf = ({ rollout }: RolloutContext): number => Number(/\.s(\d+)\./.exec(rollout.rolloutId)?.[1]);
 const sampleOf = ({ rollout }: RolloutContext): number => Number(/\.k(\d+)/.exec(rollout.rolloutId)?.[1]);
 /** Waits for what comes in any case; a circle without rest would take the processor from what it waits for. */
 const until = (isReached: () => boolean): Promise<unknown> =>

@@ -51,6 +51,8 @@ async function train(
       return (isAscii(written) ? 0.5 : 0) + (isAscii(planned) ? 0 : 0.5);
     },
     algorithm: grpo({ groupSize: 12, tasksPerStep: 2, learningRate: 0.1, maxTokens: 1 }),
+    // What the worker samples is not the same each time: a run that has learned it all early shall not end as converged.
+    noSignalPatience: 8,
     runDirectory: join(root, 'run'),
     logger: silent,
     progress: 'none',

@@ -10,15 +10,17 @@ export interface MeasuredSize {
 const otherOperations: readonly string[] = ['page'];
 const mostOverLog = 2;
 
-/** Compares the medians of two sizes; `steep` names the operations of the hot path that grow more than twice as much as log n. */
-export function compareSizes(
-  smallest: MeasuredSize,
-  largest: MeasuredSize,
-): {
+/**
+ * Compares the medians of the smallest and the largest size, in whatever order they were measured; `steep` names the operations of the hot path
+ * that grow more than twice as much as log n.
+ */
+export function compareSizes(sizes: readonly [MeasuredSize, ...MeasuredSize[]]): {
   readonly growth: Readonly<Record<string, number>>;
   readonly logGrowth: number;
   readonly steep: readonly string[];
 } {
+  const smallest = sizes.reduce((found, size) => (size.rollouts < found.rollouts ? size : found));
+  const largest = sizes.reduce((found, size) => (size.rollouts > found.rollouts ? size : found));
   const growth = Object.fromEntries(
     Object.entries(largest.operations).map(([name, { medianMs }]) => [
       name,

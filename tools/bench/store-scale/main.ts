@@ -38,8 +38,7 @@ for (const rollouts of sizes) {
   console.log(JSON.stringify({ store: values.store, rollouts, ...result }));
 }
 if (values.json || results.length > 1) {
-  const [smallest, largest] = [results[0], results.at(-1)] as [MeasuredSize, MeasuredSize];
-  const { growth, logGrowth, steep } = compareSizes(smallest, largest);
+  const { growth, logGrowth, steep } = compareSizes(results as [MeasuredSize, ...MeasuredSize[]]);
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)}`;
   if (values.json) console.log(JSON.stringify({ store: values.store, machine, calls, results, growth, logGrowth }));
   for (const name of steep) console.error(`${name} grows by ${growth[name]}, where log n grows by ${logGrowth}`);

@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
 
+/** Tells whether this user can make machines on this system: a container's root often may not. Makes a namespace and removes it. */
+export function canMakeMachines(): boolean {
+  const name = `agl${process.pid}-try`;
+  const { status } = spawnSync('ip', ['netns', 'add', name]);
+  spawnSync('ip', ['netns', 'delete', name]);
+  return status === 0;
+}
+
 /** The parts of a siege that have a machine each. */
 export const machineNames = ['server', 'trainer', 'runner', 'command'] as const;
 export type MachineName = (typeof machineNames)[number];
@@ -9,13 +17,14 @@ export const hostAddress = '10.231.0.1';
 
 /**
  * Makes machines of network namespaces of Linux. Each has a loopback of its own and one cable, and knows no way but to the host: machines
- * reach each other through proxies of the host alone. Needs root and `ip` of iproute2; one set at a time, which replaces one that a killed
- * program left.
+ * reach each other through proxies of the host alone. Needs root and `ip` of iproute2. One set at a time, since the addresses are the
+ * same: it replaces one that a killed program left, and leaves that of a program that still runs alone.
  */
 export class Machines {
-  /** @throws {TypeError} where this user or system cannot make them */
+  /** @throws {TypeError} where this user or system cannot make them, or another program has some */
   constructor() {
-    for (const name of machineNames) spawnSync('ip', ['netns', 'delete', namespaceOf(name)]);
+    const { stdout } = spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' });
+    for (const namespace of findLeft(stdout ?? '', isRunning)) spawnSync('ip', ['netns', 'delete', namespace]);
     try {
       ip('address', 'replace', `${hostAddress}/32`, 'dev', 'lo');
       for (const name of machineNames) make(name);
@@ -64,9 +73,32 @@ function make(name: MachineName): void {
   ip('-n', namespace, 'route', 'add', hostAddress, 'via', `${network}.1`);
 }
 
-/** Names the namespace, and the end of its cable on the host. */
-function namespaceOf(name: MachineName): string {
-  return `agl-${name}`;
+/** Names the namespace, and the end of its cable on the host: at most 15 characters, as Linux takes for a cable. */
+export function namespaceOf(name: MachineName, pid: number = process.pid): string {
+  return `agl${pid}-${machineNames.indexOf(name)}`;
+}
+
+/**
+ * Returns the namespaces that programs which do not run any more left.
+ * @param listed what `ip netns list` prints
+ * @throws {TypeError} when one that runs has some
+ */
+export function findLeft(listed: string, isRunning: (pid: number) => boolean): readonly string[] {
+  const found = [...listed.matchAll(/^agl(\d+)-\d\b/gmu)].map(([namespace, pid]) => ({ namespace, pid: Number(pid) }));
+  const running = found.find(({ pid }) => isRunning(pid));
+  if (running !== undefined)
+    throw new TypeError(
+      `process ${running.pid} has machines of the same addresses (${running.namespace}); end it first`,
+    );
+  return found.map(({ namespace }) => namespace);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 function networkOf(name: MachineName): string {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { canMakeMachines } from './machines.ts';
 import { runServerChaos } from './run-chaos.ts';
 
 async function runChaos(machines: boolean): Promise<void> {
@@ -18,8 +19,8 @@ it('goes on training when server, trainer and runners are killed and connections
   await runChaos(false);
 }, 1_800_000);
 
-it.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)(
-  'does so with a machine each, made of network namespaces, that are cut off too (needs root of Linux)',
+it.skipIf(!canMakeMachines())(
+  'does so with a machine each, made of network namespaces, that are cut off too (needs Linux, and to be let make namespaces)',
   async () => {
     await runChaos(true);
   },

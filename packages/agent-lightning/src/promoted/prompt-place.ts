@@ -24,7 +24,7 @@ export function findPromptPlace(name: string, directory: string, schema: string 
   const isFile = existsSync(path) && statSync(path).isFile();
   const isMissingFile = !existsSync(path) && /\.(db|sqlite3?)$/i.test(path);
   if (isFile || isMissingFile || schema !== undefined || /^postgres(ql)?:\/\//.test(name))
-    return { kind: 'store', store: findStore(name, directory, schema) };
+    return { kind: 'store', store: findStore(name, { directory }, schema) };
   return { kind: 'directory', path };
 }
 

@@ -18,6 +18,6 @@ export async function openServedStore(
   const isPostgres = /^postgres(ql)?:\/\//.test(name);
   const given = resolve(directory, name);
   if (isPostgres || schema !== undefined || existsSync(given))
-    return await openStore(findStore(name, directory, schema), keeping);
+    return await openStore(findStore(name, { directory }, schema), keeping);
   return await openSqliteStore({ ...keeping, path: given, watchdogIntervalMs: 0 });
 }

@@ -14,7 +14,15 @@ export interface CheckableStore extends LightningStore {
 export type StorePlace =
   | { readonly kind: 'sqlite'; readonly path: string }
   | { readonly kind: 'postgres'; readonly connection: string; readonly schema: string | undefined }
-  | { readonly kind: 'server'; readonly url: string };
+  | { readonly kind: 'server'; readonly url: string; readonly key?: string };
+
+/** Holds where a command runs, for names of stores. */
+export interface CommandPlace {
+  /** The directory that relative paths are in. */
+  readonly directory: string;
+  /** Has the key for a server. @default none */
+  readonly environment?: NodeJS.ProcessEnv;
+}
 
 /** Names a store without the password of its URL. */
 export function describePlace(place: StorePlace): string {
@@ -29,9 +37,14 @@ export function describePlace(place: StorePlace): string {
  * Finds a store by what a user names: a run directory, a file of SQLite, a `postgres://` URL, or the `http://` address of a server.
  * @throws {ConfigurationError} `option-invalid` where there is none
  */
-export function findStore(name: string, directory: string, schema: string | undefined): StorePlace {
+export function findStore(
+  name: string,
+  { directory, environment = {} }: CommandPlace,
+  schema: string | undefined,
+): StorePlace {
   if (/^postgres(ql)?:\/\//.test(name)) return { kind: 'postgres', connection: name, schema };
-  if (schema === undefined && /^https?:\/\//.test(name)) return { kind: 'server', url: name };
+  if (schema === undefined && /^https?:\/\//.test(name))
+    return { kind: 'server', url: name, ...findKey(name, environment) };
   if (schema !== undefined)
     throw new ConfigurationError(`--schema ${schema}: ${name} is no PostgreSQL store, which would have a schema`, {
       code: 'option-invalid',
@@ -66,7 +79,8 @@ export async function openStore(place: StorePlace, options: OpenStoreOptions = {
         options.keepEndedMs,
         'left out for a store at a server; run the command where the store is',
       );
-    return connectStore({ url: place.url, ...findKey(place.url) });
+    const { url, key } = place;
+    return connectStore({ url, ...(key !== undefined && { key }) });
   }
   if (place.kind === 'sqlite') return await openSqliteStore({ ...options, path: place.path, watchdogIntervalMs: 0 });
   await readSchemaVersion(place);
@@ -116,7 +130,7 @@ function readSqliteVersion(path: string): number | undefined {
 }
 
 /** Returns the key of the environment where the address of a server has none. */
-export function findKey(url: string, environment: NodeJS.ProcessEnv = process.env): { readonly key?: string } {
+export function findKey(url: string, environment: NodeJS.ProcessEnv): { readonly key?: string } {
   const key = environment[keyVariable];
   const hasOwn = URL.canParse(url) && new URL(url).username + new URL(url).password !== '';
   return hasOwn || key === undefined || key === '' ? {} : { key };

@@ -93,7 +93,7 @@ export interface SpanQuery {
   readonly attemptId?: string | 'latest';
   readonly kinds?: readonly SpanKind[];
   readonly name?: string;
-  /** Ids of spans: only these. Reading a few costs no more in a long rollout than in a short one. @default all */
+  /** Ids of spans, at most 100,000: only these. Reading a few costs no more in a long rollout than in a short one. @default all */
   readonly spanIds?: readonly string[];
   /** A span id: only spans below this span, at any depth, of the same attempt. The other filters apply to what is found. */
   readonly under?: string;

@@ -13,6 +13,11 @@ export class Repeater {
     this.#work = work;
   }
 
+  /** Tells whether work is under way. */
+  get isWorking(): boolean {
+    return this.#isWorking;
+  }
+
   /** Begins the work; where it is under way, lets it be done once more after it. */
   start(): void {
     this.#isWanted = true;

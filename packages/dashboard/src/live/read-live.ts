@@ -2,13 +2,13 @@ import type { LightningStore, Rollout } from '@agent-lightning/core';
 import { shortTask } from '../rollouts/rollout-entry.ts';
 import type { LiveGateway, LiveLease, LiveQueue, LiveState, LiveWorker } from './shapes.ts';
 
-/** The attempts that are listed, and the rollouts that wait and that run that are looked at. */
+/** The attempts that are listed. */
 const shownLeases = 100;
-const seenWaiting = 1_000;
-const seenActive = 1_000;
+/** The rollouts that are counted by reading them: those that wait and those that run of one run. */
+const mostCounted = 1_000;
 
 /**
- * Reads what works on a run at this moment, and the statistics and workers of its store.
+ * Reads what works on a run, or on the whole store where no run is named, at this moment, and the statistics and workers of its store.
  * @param gateway what its gateway tells, which is waited for meanwhile
  */
 export async function readLive(
@@ -17,16 +17,24 @@ export async function readLive(
   nowMs: number,
 ): Promise<LiveState> {
   const ofRun = runId === undefined ? {} : { runId };
-  const [told, statistics, workers, waiting, active] = await Promise.all([
+  // The store counts the rollouts of all runs alone.
+  const limit = runId === undefined ? shownLeases : mostCounted;
+  const [told, { rollouts: counts }, workers, waiting, active] = await Promise.all([
     gateway,
     store.statistics(),
     store.queryWorkers(),
-    store.queryRollouts({ ...ofRun, statuses: ['queuing', 'requeuing'], limit: seenWaiting }),
-    store.queryRollouts({ ...ofRun, statuses: ['preparing', 'running'], limit: seenActive }),
+    store.queryRollouts({ ...ofRun, statuses: ['queuing', 'requeuing'], limit }),
+    store.queryRollouts({ ...ofRun, statuses: ['preparing', 'running'], limit }),
   ]);
   return {
     at: new Date(nowMs).toISOString(),
-    queue: describeQueue(waiting, statistics.rollouts, nowMs),
+    queue: {
+      storeStatuses: counts,
+      ...(runId === undefined
+        ? { waiting: counts.queuing + counts.requeuing }
+        : { waiting: waiting.items.length, ...(waiting.nextCursor !== undefined && { hasMoreWaiting: true }) }),
+      ...describeWaiting(waiting.items, nowMs),
+    },
     workers: workers
       .map(({ workerId, lastSeenAtMs, activeAttempts }): LiveWorker => ({
         id: workerId,
@@ -37,17 +45,17 @@ export async function readLive(
     leases: (
       await Promise.all(active.items.slice(0, shownLeases).map((rollout) => readLease(store, rollout, nowMs)))
     ).flat(),
-    running: active.items.length,
-    ...(active.nextCursor !== undefined && { hasMoreRunning: true }),
+    ...(runId === undefined
+      ? { running: counts.preparing + counts.running }
+      : { running: active.items.length, ...(active.nextCursor !== undefined && { hasMoreRunning: true }) }),
     gateway: told,
   };
 }
 
-function describeQueue(
-  { items: waiting, nextCursor }: { readonly items: readonly Rollout[]; readonly nextCursor?: string | undefined },
-  storeStatuses: Readonly<Record<string, number>>,
+function describeWaiting(
+  waiting: readonly Rollout[],
   nowMs: number,
-): LiveQueue {
+): Pick<LiveQueue, 'delayed' | 'oldestMs' | 'kinds'> {
   const kinds = Map.groupBy(waiting, ({ queue, runId, workerTags = [] }) =>
     [
       `queue ${queue}`,
@@ -57,9 +65,6 @@ function describeQueue(
   );
   const oldest = Math.min(...waiting.map(({ createdAtMs }) => createdAtMs));
   return {
-    storeStatuses,
-    waiting: waiting.length,
-    ...(nextCursor !== undefined && { hasMoreWaiting: true }),
     delayed: waiting.filter(({ availableAtMs }) => availableAtMs > nowMs).length,
     ...(Number.isFinite(oldest) && { oldestMs: Math.max(0, nowMs - oldest) }),
     kinds: [...kinds].map(([name, rollouts]) => ({ name, count: rollouts.length })),

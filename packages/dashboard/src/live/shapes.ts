@@ -6,7 +6,7 @@ export interface LiveState {
   readonly workers: readonly LiveWorker[];
   /** The attempts that run, the oldest first; at most 100 of them. */
   readonly leases: readonly LiveLease[];
-  /** The rollouts that run; 1,000 of them where there are more. */
+  /** The rollouts that run; of one run, 1,000 of them where there are more. */
   readonly running: number;
   readonly hasMoreRunning?: true;
   readonly gateway: LiveGateway;
@@ -15,14 +15,14 @@ export interface LiveState {
 export interface LiveQueue {
   /** All rollouts of the store by status, also those of other runs. */
   readonly storeStatuses: Readonly<Record<string, number>>;
-  /** The rollouts of the run that wait; 1,000 of them where there are more. */
+  /** The rollouts that wait; of one run, 1,000 of them where there are more. */
   readonly waiting: number;
   readonly hasMoreWaiting?: true;
-  /** Those that wait for a moment to be tried again. */
+  /** Those that wait for a moment to be tried again; as `oldestMs` and `kinds`, of the 1,000 of a run that are next, or the 100 of a store. */
   readonly delayed: number;
   /** The time that the one waiting longest has waited. */
   readonly oldestMs?: number;
-  /** Waiting rollouts by queue, run and the tags that their worker must have; of the 1,000 that are next. */
+  /** Waiting rollouts by queue, run and the tags that their worker must have. */
   readonly kinds: readonly { readonly name: string; readonly count: number }[];
 }
 

@@ -8,7 +8,7 @@ export class BoundedReplies {
   readonly leftOut: string[] = [];
   #left: number;
 
-  /** @param mostBytes the room for all data of the file, as it is written */
+  /** @param mostBytes the room for the data of the file, as it is written */
   constructor(mostBytes: number) {
     this.#left = mostBytes;
   }
@@ -29,7 +29,7 @@ export class BoundedReplies {
     Object.assign(this.replies, replies);
   }
 
-  /** Counts data, and tells whether there was room for it. @param reserve bytes that it must leave for what follows */
+  /** Counts data, and tells whether there was room for it. @param data an item of a list is given as a list of one @param reserve bytes that it must leave for what follows */
   take(data: object, reserve = 0): boolean {
     const size = sizeOf(data);
     if (size > this.#left - reserve) return false;
@@ -45,7 +45,7 @@ export class BoundedReplies {
   }
 }
 
-/** Returns the bytes of data as it is written; its braces stand for the comma after it. */
+/** Returns the bytes of data as it is written. What it becomes a part of has braces or brackets of its own: those of the data stand for the comma after it. */
 function sizeOf(data: object): number {
   return Buffer.byteLength(toData(data));
 }

@@ -15,7 +15,7 @@ import { cutDetails } from './cut-details.ts';
 import { readSnapshotEntries, type SnapshotEntries } from './read-entries.ts';
 import { sayWhatIsChosen, sayWhatIsLeftOut } from './say-what-is-chosen.ts';
 
-/** The most bytes of all data of a snapshot as it is written, and the most lines of metrics. */
+/** The most bytes of a snapshot as it is written, of all but the sentences about what is in it, and the most lines of metrics. */
 const mostBytes = 10_000_000;
 const mostLines = 2_000;
 /** The share of the room that rollouts as a whole leave for tokens and samples. */
@@ -36,14 +36,15 @@ export interface SnapshotSource {
 /**
  * Gathers the replies of the routes for the rollouts that tell most of a run. A store that is away takes the rollouts from it, and nothing
  * else.
- * @param most the most bytes of its data; the figures of the steps and the lines of the lists are in it in any case
+ * @param most the most bytes of all but its sentences; the figures of the steps and the lines of the lists are in it in any case
  */
 export async function makeSnapshot(source: SnapshotSource, madeAt: Date, most: number = mostBytes): Promise<Snapshot> {
   const { run, files } = source;
   const contents = new BoundedReplies(most);
   const metrics = await files.metrics();
   const failureRewards = Object.fromEntries(metrics.map(({ step, failureReward }) => [step, failureReward]));
-  contents.count({ madeAt: madeAt.toISOString(), run, failureRewards });
+  const bare = { madeAt: madeAt.toISOString(), run, failureRewards, chosen: [], entries: [], notes: [], replies: {} };
+  contents.count(bare);
   const ofLines = addFigures(source, metrics, contents);
   const lists = await orUnread(async () => await addLists(source, contents));
   await addPrompts(source, contents);
@@ -53,7 +54,7 @@ export async function makeSnapshot(source: SnapshotSource, madeAt: Date, most: n
   const entries = typeof lists === 'string' ? [] : lists.found.entries;
   const chosen = [...[said].flat(), ...ofLines, ...sayWhatIsLeftOut(contents.leftOut)];
   const { replies } = contents;
-  return { madeAt: madeAt.toISOString(), run, chosen, entries, notes, failureRewards, replies };
+  return { ...bare, chosen, entries, notes, replies };
 }
 
 /** Adds the replies about the run and its steps; returns the sentence that says which steps they are, where they are not all. */
@@ -82,7 +83,7 @@ async function addPrompts({ run, files }: SnapshotSource, contents: BoundedRepli
 
 /** Returns the notes for which there is room, the newest first. */
 function takeNotes(notes: Notes, contents: BoundedReplies): readonly Note[] {
-  const taken = [...notes.values()].toReversed().filter((note) => contents.take(note));
+  const taken = [...notes.values()].toReversed().filter((note) => contents.take([note]));
   const refused = notes.size - taken.length;
   if (refused > 0) contents.leftOut.push(`${refused} of ${notes.size} notes`);
   return taken;

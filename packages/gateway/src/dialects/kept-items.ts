@@ -1,23 +1,19 @@
 import type { JsonObject } from '../http/read-body.ts';
 
 /** The bounds of what a {@link BoundedItems} keeps. */
-export interface KeptLimits {
+interface KeptLimits {
   readonly items: number;
   readonly characters: number;
 }
 
 /** Values by their id, oldest first; the oldest are forgotten where there are too many. Each comes with its size, which is never measured again. */
-export class BoundedItems<Value> {
+class BoundedItems<Value> {
   readonly #limits: KeptLimits;
   readonly #byId = new Map<string, { readonly value: Value; readonly characters: number }>();
   #characters = 0;
 
   constructor(limits: KeptLimits) {
     this.#limits = limits;
-  }
-
-  get ids(): readonly string[] {
-    return [...this.#byId.keys()];
   }
 
   get(id: string): Value | undefined {

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { LightningError } from '@agent-lightning/core';
 import { gatewayHeaders } from '@agent-lightning/tracing';
 import type { HttpReply } from '../upstream/http-exchange.ts';
 import type { KnownServer } from '../policies/own-models.ts';
+import { hideInHeader } from '../reply-reader/hide-key.ts';
 
 /** Headers that are about one connection, or about a body that is sent anew. */
 const ofConnection = [
@@ -50,12 +50,11 @@ export function replyHeaders(
   { headers }: HttpReply,
   { apiKey }: KnownServer,
 ): Readonly<Record<string, string | string[]>> {
-  const hide = (text: string): string => LightningError.hideKey(text, apiKey);
   return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) =>
-      leftOut.has(name.toLowerCase()) || value === undefined
-        ? []
-        : [[name, Array.isArray(value) ? value.map(hide) : hide(value)] as const],
-    ),
+    Object.entries(headers).flatMap(([name, value]) => {
+      const hide = (text: string): string => hideInHeader(name, text, apiKey);
+      if (leftOut.has(name.toLowerCase()) || value === undefined) return [];
+      return [[name, Array.isArray(value) ? value.map(hide) : hide(value)] as const];
+    }),
   );
 }

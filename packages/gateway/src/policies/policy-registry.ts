@@ -120,18 +120,16 @@ export class PolicyRegistry {
 
   /** Returns the error of a call for a model that is not served. A gateway that has none yet is that of a trainer that starts or resumes: clients try again. */
   #unknownModel(model: string): ReplyError {
-    const asked = `the model "${model.slice(0, 100)}" does not exist`;
     const known = this.names.map((name) => `"${name}"`).join(', ');
     if (known === '')
-      return new ReplyError(`${asked}; no policy is published yet`, {
+      return new ReplyError('no policy is published yet', {
         code: 'paused',
         status: 503,
-        replyCode: 'no-policy-yet',
         retryable: true,
         headers: { 'retry-after': '1' },
       });
     return new ReplyError(
-      `${asked}; there are ${known}. An agent that has another name in its code is answered with the option answersTo`,
+      `the model "${model.slice(0, 100)}" does not exist; there are ${known}. An agent that has another name in its code is answered with the option answersTo`,
       { code: 'not-found', param: 'model', replyCode: 'model_not_found' },
     );
   }

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type AlgorithmHost,
@@ -8,13 +7,13 @@ import {
   type StepOutcome,
   type StepRollouts,
 } from '@agent-lightning/core';
+import { readState, writeState } from '@agent-lightning/platform';
 import { meanScore } from '../candidates/candidate.ts';
 import { estimateNoise } from '../decisions/noise.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
 import { exportPrompts } from '../search/export-prompts.ts';
 import { describeBarren, findFailure, manySteps } from '../search/find-failure.ts';
-import { readState } from '../search/read-state.ts';
 import { splitTasks, type TaskSplit } from '../search/split-tasks.ts';
 import { planRollouts } from '../search/step-rollouts.ts';
 import { findUnusedPrompt } from '../search/unused-prompts.ts';
@@ -151,7 +150,7 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
   }
 
   async save(directory: string): Promise<void> {
-    await writeFile(join(directory, stateFile), JSON.stringify(this.#state), { flush: true });
+    await writeState(join(directory, stateFile), this.#state);
   }
 
   async load(directory: string): Promise<void> {

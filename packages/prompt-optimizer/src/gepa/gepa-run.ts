@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   check,
@@ -8,6 +7,7 @@ import {
   type StepOutcome,
   type StepRollouts,
 } from '@agent-lightning/core';
+import { readState, writeState } from '@agent-lightning/platform';
 import { meanScore } from '../candidates/candidate.ts';
 import { findDimensions } from '../candidates/pareto-front.ts';
 import { costOfProposal } from '../decisions/budget.ts';
@@ -16,7 +16,6 @@ import { findWinner } from '../decisions/winner.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
 import { describeBarren, findFailure, manySteps } from '../search/find-failure.ts';
-import { readState } from '../search/read-state.ts';
 import { findUnusedPrompt } from '../search/unused-prompts.ts';
 import { splitTasks } from '../search/split-tasks.ts';
 import { planRollouts } from '../search/step-rollouts.ts';
@@ -136,7 +135,7 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   }
 
   async save(directory: string): Promise<void> {
-    await writeFile(join(directory, stateFile), JSON.stringify(this.#state), { flush: true });
+    await writeState(join(directory, stateFile), this.#state);
   }
 
   async load(directory: string): Promise<void> {

@@ -1,13 +1,12 @@
-import type { AlgorithmHost } from '@agent-lightning/core';
 import type { AskModel } from '@agent-lightning/tracing';
-import { askOnce } from './ask-once.ts';
+import { askOnce, type AskingHost } from './ask-once.ts';
 import { readNewText } from './read-new-text.ts';
 import { changeTexts, type Reflection, type ReflectionRequest } from './reflect.ts';
 import { writeCritiqueRequest, writeEditRequest } from './request.ts';
 
 /** Asks for a critique of one prompt of a candidate, then for a version that follows it. Answers are kept as those of `reflect` are. */
 export async function critiqueAndEdit(
-  host: Pick<AlgorithmHost, 'findResources' | 'putResources'>,
+  host: AskingHost,
   models: { readonly critique: AskModel; readonly edit: AskModel },
   { purpose, prompts, texts, components, examples, guidance }: ReflectionRequest,
 ): Promise<Reflection> {

@@ -1,7 +1,6 @@
-import type { AlgorithmHost } from '@agent-lightning/core';
 import type { AskModel, PromptTemplate } from '@agent-lightning/tracing';
 import type { Texts } from '../candidates/candidate.ts';
-import { askOnce } from './ask-once.ts';
+import { askOnce, type AskingHost } from './ask-once.ts';
 import { readNewText } from './read-new-text.ts';
 import { writeRequest, type Example } from './request.ts';
 
@@ -27,7 +26,7 @@ export interface ReflectionRequest {
 
 /** Asks for new texts of some prompts of a candidate. An answer is kept in the store before it is used, so that a resumed run goes on with it. */
 export async function reflect(
-  host: Pick<AlgorithmHost, 'findResources' | 'putResources'>,
+  host: AskingHost,
   ask: AskModel,
   { purpose, prompts, texts, components, examples, guidance }: ReflectionRequest,
 ): Promise<Reflection> {

@@ -104,6 +104,6 @@ export class ClusterObjects {
   }
 
   #path(kind: ObjectKind): string {
-    return `${groups[kind]}/namespaces/${this.namespace}/${kind}`;
+    return `${groups[kind]}/namespaces/${encodeURIComponent(this.namespace)}/${kind}`;
   }
 }

@@ -6,6 +6,7 @@ import {
   type ResolvedCommandOptions,
 } from '../command/command-options.ts';
 import { isLoopback } from '../command/loopback.ts';
+import { renewalMs } from './job-owner.ts';
 import { readTemplate, type JobTemplate } from './job-template.ts';
 
 /** Options of `runJob`. Those that it shares with `runCommand` mean the same; `env` and `args` are those of the agent's container. */
@@ -38,7 +39,7 @@ export interface RunJobOptions<Task = JsonValue> extends Omit<LaunchOptions<Task
   readonly cpus?: number;
   /** The time from the Job's creation until its container runs: waiting for a node and pulling the image. `timeoutMs` begins after it. @default 600_000 */
   readonly startTimeoutMs?: number;
-  /** The time between two questions for the states of all Jobs of this process. @default 1_000 */
+  /** The time between two questions for the states of all Jobs of this process; at most 20_000, for its Lease is renewed between them. @default 1_000 */
   readonly pollMs?: number;
 }
 
@@ -113,11 +114,20 @@ export function resolveJobOptions<Task>(options: RunJobOptions<Task>): ResolvedJ
     memory: resolveMemory(options.memory),
     cpus: cpus === undefined ? undefined : check.positive('runJob: cpus', cpus),
     startTimeoutMs: check.timerMs('runJob: startTimeoutMs', options.startTimeoutMs ?? 600_000),
-    pollMs: check.timerMs('runJob: pollMs', options.pollMs ?? 1_000),
+    pollMs: resolvePollMs(options.pollMs ?? 1_000),
     hasArgs: options.args !== undefined,
     ownGraceMs: options.killGraceMs,
     shared: checkCommandOptions<Task>('runJob', shared),
   });
+}
+
+function resolvePollMs(pollMs: number): number {
+  if (pollMs <= renewalMs) return check.timerMs('runJob: pollMs', pollMs);
+  throw invalid(
+    'pollMs',
+    pollMs,
+    `at most ${renewalMs}: the Lease is renewed after each look, and one that is not renewed is deleted with its Jobs`,
+  );
 }
 
 function resolveGatewayUrl(text: string | undefined, { isOnHost }: JobTemplate): URL | undefined {

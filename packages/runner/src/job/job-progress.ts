@@ -37,7 +37,11 @@ const neverRanReasons: ReadonlySet<string | undefined> = new Set([
 /** Returns how far a Job is, by itself and its pods, which were asked for after it. */
 export function readProgress(job: Job | undefined, pods: readonly Pod[], container: string): JobProgress {
   const pod = pods.toSorted((a, b) => createdAt(a).localeCompare(createdAt(b))).at(-1);
-  if (job === undefined) return { kind: 'failed', why: 'it was deleted by someone else' };
+  if (job === undefined)
+    return {
+      kind: 'failed',
+      why: 'it was deleted by someone else, or this process did not renew its Lease for two minutes',
+    };
   const failed = findCondition(job.status?.conditions, 'Failed');
   if (failed?.reason === 'DeadlineExceeded') return { kind: 'overdue' };
   if (pod !== undefined) return podProgress(pod, container);

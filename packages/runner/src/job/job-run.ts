@@ -6,7 +6,7 @@ import { labels, type Secret } from './job-manifest.ts';
 import type { JobOwner } from './job-owner.ts';
 import type { JobProgress } from './job-progress.ts';
 import { JobWait } from './job-wait.ts';
-import type { JobWatch } from './job-watch.ts';
+import { outageLimitMs, type JobWatch } from './job-watch.ts';
 import type { Job } from './kubernetes-types.ts';
 
 export interface JobRunOptions {
@@ -32,8 +32,8 @@ export interface JobRunOptions {
 
 type Ended = Extract<JobProgress, { readonly kind: 'ended' }>;
 
-/** The time for which it is tried to read a log, or events. */
-const logPatienceMs = 30_000;
+/** The time for which it is tried to read what explains a failure: events, or the log of a run whose time was over. */
+const explanationPatienceMs = 30_000;
 /** The time for which it is tried to delete what a Job leaves. Later, the end of its owner's Lease does. */
 const removalPatienceMs = 20_000;
 
@@ -85,10 +85,10 @@ export class JobRun implements Supervised {
       isSecretOwned = true;
       const { pod, exitCode, endedBy } = await this.#untilEnd();
       [this.#exitCode, this.#endedBy] = [exitCode, endedBy];
-      await this.#readLog(pod);
+      await this.#readLog(pod, outageLimitMs);
       return this.output;
     } finally {
-      await this.#remove(isSecretOwned).catch(() => undefined);
+      await this.#remove(isSecretOwned);
     }
   }
 
@@ -105,7 +105,7 @@ export class JobRun implements Supervised {
   async #createSecretAndJob(job: Job, secret: Secret): Promise<void> {
     const { objects, name } = this.#options;
     // A request that is cut off may be carried out after the deletion that follows; so it is waited for.
-    const options = { signal: new AbortController().signal };
+    const options = { signal: new AbortController().signal, retriesUntil: this.#stop.signal };
     this.#stop.signal.throwIfAborted();
     await objects.create('secrets', secret, options);
     this.#stop.signal.throwIfAborted();
@@ -129,7 +129,8 @@ export class JobRun implements Supervised {
       return await wait.ended();
     } catch (error) {
       // What was written until the time was over tells what the agent was doing.
-      if (wait.pod !== undefined && !signal.aborted) await this.#readLog(wait.pod).catch(() => undefined);
+      if (wait.pod !== undefined && !signal.aborted)
+        await this.#readLog(wait.pod, explanationPatienceMs).catch(() => undefined);
       throw error;
     } finally {
       unwatch();
@@ -137,19 +138,19 @@ export class JobRun implements Supervised {
     }
   }
 
-  async #readLog(pod: string): Promise<void> {
+  async #readLog(pod: string, patienceMs: number): Promise<void> {
     const { objects, container, maxOutputBytes } = this.#options;
     const restart = (): void => void (this.#log = new CapturedOutput(maxOutputBytes));
     const write = (chunk: Buffer): void => this.#log.write(chunk);
-    await objects.readLog(pod, container, { restart, write }, { signal: this.#stop.signal, patienceMs: logPatienceMs });
+    await objects.readLog(pod, container, { restart, write }, { signal: this.#stop.signal, patienceMs });
   }
 
-  /** Deletes the Job, with its pod and the Secret that it owns. */
+  /** Deletes the Job, with its pod and the Secret that it owns, as far as the cluster lets us. */
   async #remove(isSecretOwned: boolean): Promise<void> {
     const { objects, name } = this.#options;
     const options = { signal: new AbortController().signal, patienceMs: removalPatienceMs };
-    if (!isSecretOwned) await objects.remove('secrets', name, options);
-    await objects.remove('jobs', name, options);
+    const kinds = isSecretOwned ? (['jobs'] as const) : (['jobs', 'secrets'] as const);
+    await Promise.allSettled(kinds.map((kind) => objects.remove(kind, name, options)));
   }
 }
 
@@ -159,7 +160,7 @@ async function readJobEvents(objects: ClusterObjects, name: string, signal: Abor
   const events = await objects.list<{ readonly reason?: string; readonly message?: string }>(
     'events',
     { fieldSelector },
-    { signal, patienceMs: logPatienceMs },
+    { signal, patienceMs: explanationPatienceMs },
   );
   const { reason, message } = events.findLast((each) => each.reason?.startsWith('Failed')) ?? {};
   return message === undefined ? undefined : `${reason}: ${message}`;

@@ -89,6 +89,12 @@ function checkOneRun(spec: JobSpec): void {
   only('template.spec.restartPolicy', spec.template.spec.restartPolicy, 'Never');
   if (spec.selector !== undefined)
     throw invalid('template.spec.selector', 'one', 'left out: the cluster makes one for each Job');
+  if (spec.podFailurePolicy !== undefined)
+    throw invalid(
+      'template.spec.podFailurePolicy',
+      'one',
+      'left out: it may start a second pod for one attempt, and the runner starts another attempt',
+    );
   const { ttlSecondsAfterFinished: ttl } = spec;
   if (ttl !== undefined && !(ttl >= leastTtlSeconds))
     throw invalid(

@@ -13,7 +13,7 @@ export interface JobWatcher {
 }
 
 /** The time for which the API server may be away, such as for an update of the cluster, before the Jobs that run are given up. */
-const outageLimitMs = 300_000;
+export const outageLimitMs = 300_000;
 /** The label by which the cluster marks a Job's pods. */
 const jobLabel = 'job-name';
 
@@ -55,7 +55,7 @@ export class JobWatch {
     while (!signal.aborted) {
       try {
         await this.#look(signal);
-        await this.#owner.keep(signal);
+        await this.#owner.keep({ signal, patienceMs: outageLimitMs });
       } catch (error) {
         if (signal.aborted) return;
         for (const watcher of this.#watchers.values()) watcher.onError(error);

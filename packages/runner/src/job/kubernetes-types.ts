@@ -52,6 +52,7 @@ export interface JobSpec {
   readonly ttlSecondsAfterFinished?: number;
   readonly activeDeadlineSeconds?: number;
   readonly selector?: unknown;
+  readonly podFailurePolicy?: unknown;
   readonly template: { readonly metadata?: ObjectMeta; readonly spec: PodSpec };
 }
 

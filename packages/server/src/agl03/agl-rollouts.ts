@@ -1,5 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type Claim, type Lease, type LightningStore, type Rollout } from '@agent-lightning/core';
+import {
+  LightningError,
+  type Claim,
+  type EnqueueRequest,
+  type Lease,
+  type LightningStore,
+  type Rollout,
+} from '@agent-lightning/core';
 import { isFinalAttemptStatus, isFinalRolloutStatus, isId } from '@agent-lightning/store';
 import { RequestError } from '../http/request-error.ts';
 import { KeyedTurns } from '../keyed-turns.ts';
@@ -8,6 +15,7 @@ import type { RolloutNote } from './notes.ts';
 import { failedCode, finalCode, readMeta, toRequest } from './rollout-meta.ts';
 import {
   lineIdOf,
+  nextIdOf,
   replacedReason,
   statusWorker,
   takenBack,
@@ -43,6 +51,11 @@ export interface AglRolloutsOptions {
 const leaseMs = 30 * 24 * 3_600_000;
 /** A rollout that is started at once waits in a queue of its own, for a moment. */
 const startLimitMs = 60_000;
+
+/** Says that another server on the same store took the next place of a line, after the line was read. */
+const placeTaken = new RequestError('another server added to the rollout at the same moment; try again', {
+  code: 'store-conflict',
+});
 
 /** Carries out what Agent Lightning 0.3 does with rollouts and attempts, on our store. */
 export class AglRollouts {
@@ -92,8 +105,7 @@ export class AglRollouts {
 
   /** Starts one more attempt, whatever became of those before. */
   startAttempt(rolloutId: string, workerId: string | null): Promise<Attempted> {
-    return this.#turns.run(rolloutId, async () => {
-      const line = await this.readLine(rolloutId);
+    return this.#step(rolloutId, async (line) => {
       checkOurs(line, 'cannot be started anew by a client of Agent Lightning 0.3');
       const claim = await this.#claimNext(line, toWorkerId(workerId), {});
       return this.#toAttempted(claim, workerId, false);
@@ -102,9 +114,8 @@ export class AglRollouts {
 
   /** Changes a rollout's fields and status. */
   update(rolloutId: string, { status, ...note }: RolloutChange): Promise<AglRollout> {
-    return this.#turns.run(rolloutId, async () => {
-      let line = await this.readLine(rolloutId);
-      if (Object.keys(note).length > 0) line = await this.#changeFields(line, note, status);
+    return this.#step(rolloutId, async (read) => {
+      const line = Object.keys(note).length > 0 ? await this.#changeFields(read, note, status) : read;
       if (status !== undefined) await this.#setStatus(line, status);
       return this.#view.toRollout(await this.readLine(rolloutId));
     });
@@ -112,11 +123,24 @@ export class AglRollouts {
 
   /** Changes an attempt; its status changes its rollout's when it is the newest. @param attemptId an id, or `latest` */
   updateAttempt(rolloutId: string, attemptId: string, change: AttemptChange): Promise<AglAttempt> {
-    return this.#turns.run(rolloutId, () => this.#updateAttempt(rolloutId, attemptId, change));
+    return this.#step(rolloutId, (line) => this.#updateAttempt(line, attemptId, change));
   }
 
-  async #updateAttempt(rolloutId: string, attemptId: string, change: AttemptChange): Promise<AglAttempt> {
-    const line = await this.readLine(rolloutId);
+  /** Carries out a step of a line, which starts anew from what is there then when another server adds to the line meanwhile. */
+  #step<Reply>(rolloutId: string, work: (line: RolloutLine) => Promise<Reply>): Promise<Reply> {
+    return this.#turns.run(rolloutId, async () => {
+      for (;;) {
+        const line = await this.readLine(rolloutId);
+        try {
+          return await work(line);
+        } catch (error) {
+          if (error !== placeTaken) throw error;
+        }
+      }
+    });
+  }
+
+  async #updateAttempt(line: RolloutLine, attemptId: string, change: AttemptChange): Promise<AglAttempt> {
     const found = await this.#findAttempt(line, attemptId);
     const { status, ...note } = change;
     if (Object.keys(note).length > 0) this.#view.attemptNotes.add(found.attempt.attemptId, note);
@@ -124,7 +148,7 @@ export class AglRollouts {
     if (note.last_heartbeat_time !== undefined && lease !== undefined && status === undefined)
       await this.#store.heartbeat(lease);
     if (status !== undefined) await this.#setAttemptStatus(line, found, status, lease);
-    const after = await this.#findAttempt(await this.readLine(rolloutId), found.attempt.attemptId);
+    const after = await this.#findAttempt(await this.readLine(line.rolloutId), found.attempt.attemptId);
     const shown = this.#view.toAttempt(after);
     if (status !== undefined || note.worker_id !== undefined) this.#noteWorker(shown);
     return shown;
@@ -189,28 +213,39 @@ export class AglRollouts {
     return claim;
   }
 
-  /** Enqueues the next rollout of a line, which repeats the last one but for what is given. A last one that still waits makes place. */
+  /**
+   * Enqueues the next rollout of a line, which repeats the last one but for what is given. A last one that still waits makes place.
+   * @throws `placeTaken`
+   */
   async #enqueueNext(line: RolloutLine, queue: string, given: RolloutNote, asked?: 'requeuing'): Promise<Rollout> {
     const { last } = line;
     const shown = { ...this.#view.toRollout(line), ...given };
     const task: AglTask = { ...shown, metadata: shown.metadata };
-    const placing = {
+    const step = randomUUID();
+    const request = await this.#toRequest(task, {
+      rolloutId: nextIdOf(line),
       queue,
       startTime: shown.start_time,
       noMetadata: shown.metadata === null,
-      step: randomUUID(),
+      step,
       ...(asked === undefined ? {} : { asked }),
-    };
-    const isWaiting = last.status === 'queuing' || last.status === 'requeuing';
-    let rollout: Rollout | undefined;
-    // The store answers with the rollout that it has when another server took the id: then the one after it is next.
-    while (rollout === undefined || readMeta(rollout)?.step !== placing.step) {
-      const rolloutId = await this.#view.lines.nextId(line.rolloutId);
-      const request = await this.#toRequest(task, { ...placing, rolloutId });
-      [rollout] = await this.#store.enqueue([{ ...request, priority: last.priority }]);
-    }
-    if (isWaiting) await this.#store.cancel(last.rolloutId, replacedReason);
+    });
+    const rollout = await this.#enqueueAt(line, { ...request, priority: last.priority });
+    if (readMeta(rollout)?.step !== step) throw placeTaken;
+    if (last.status === 'queuing' || last.status === 'requeuing')
+      await this.#store.cancel(last.rolloutId, replacedReason);
     return rollout;
+  }
+
+  /** Enqueues a rollout, or returns the one that is there already. @throws `placeTaken` where that one has another input */
+  async #enqueueAt(line: RolloutLine, request: EnqueueRequest): Promise<Rollout> {
+    try {
+      const [rollout] = await this.#store.enqueue([request]);
+      return rollout as Rollout;
+    } catch (error) {
+      if (!LightningError.isInstance(error) || error.code !== 'store-conflict') throw error;
+      throw (await this.#store.getRollout(nextIdOf(line))) === undefined ? error : placeTaken;
+    }
   }
 
   async #claimNext(line: RolloutLine, workerId: string, given: RolloutNote): Promise<Claim> {

@@ -36,6 +36,12 @@ export function lineIdOf(rolloutId: string): string {
   return again.exec(rolloutId)?.[1] ?? rolloutId;
 }
 
+/** Returns the id for the next rollout of a line, which another server may have taken since the line was read. */
+export function nextIdOf({ rolloutId, rollouts }: RolloutLine): string {
+  const newest = rollouts.at(-1);
+  return memberId(rolloutId, newest === undefined ? 1 : placeOf(newest) + 1);
+}
+
 function memberId(rolloutId: string, place: number): string {
   return place === 1 ? rolloutId : `${rolloutId}:again-${place}`;
 }
@@ -83,11 +89,6 @@ export class RolloutLines {
         for (const attempt of await this.#store.queryAttempts(rollout.rolloutId))
           if (attempt.workerId !== statusWorker) found.push({ attempt, rollout });
     return found.map((each, index) => ({ ...each, sequenceId: index + 1 }));
-  }
-
-  /** Returns the id for the next rollout of a line, which another server may take before it is enqueued. */
-  async nextId(rolloutId: string): Promise<string> {
-    return memberId(rolloutId, (await this.#length(rolloutId)) + 1);
   }
 
   /** Returns the attempt's ids as our store has them; the same ids when the store has no such attempt. */

@@ -176,17 +176,10 @@ function primaryValue({ attributes }: Span): number | undefined {
 
 /** Keeps the last of the model calls with the same prompt, as 1.0 does: its clients repeat calls. Those without token ids all stay. */
 function dropRepeated(events: readonly Agl10Event[]): readonly Agl10Event[] {
-  const last = new Map<string, Agl10Event>();
-  const keyOf = (event: Agl10Event): string | undefined => {
-    const ids = event.event_type === callType ? event.data['prompt_token_ids'] : undefined;
+  const keys = events.map(({ event_type: type, data }) => {
+    const ids = type === callType ? data['prompt_token_ids'] : undefined;
     return Array.isArray(ids) && ids.length > 0 ? ids.join(',') : undefined;
-  };
-  for (const event of events) {
-    const key = keyOf(event);
-    if (key !== undefined) last.set(key, event);
-  }
-  return events.filter((event) => {
-    const key = keyOf(event);
-    return key === undefined || last.get(key) === event;
   });
+  const last = new Map(keys.map((key, index) => [key, index]));
+  return events.filter((_event, index) => keys[index] === undefined || last.get(keys[index]) === index);
 }

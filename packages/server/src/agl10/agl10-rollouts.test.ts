@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { MemoryStore } from '@agent-lightning/store';
 import { Agl10Rollouts } from './agl10-rollouts.ts';
 
@@ -24,5 +24,34 @@ it('keeps the places of final rollouts when more become final within the same mi
     total_terminal: 4,
   });
   expect(third).toEqual({ items: [], next_after: 4, total_terminal: 4 });
+  await store.close();
+});
+
+it('forgets ended rollouts that the store has no more, and leaves the others their places', async () => {
+  let nowMs = 1_000;
+  const store = new MemoryStore({ now: () => nowMs, watchdogIntervalMs: 0, keepEndedMs: 60_000 });
+  const rollouts = new Agl10Rollouts(store, async () => {});
+  const end = async (rolloutId: string): Promise<void> => {
+    const create = { rolloutId, input: 1, isTrain: true, config: { timeout_seconds: 60 }, metadata: {} };
+    await rollouts.enqueue([create]);
+    await rollouts.patch(rolloutId, { state: 'failed' });
+  };
+  const query = vi.spyOn(store, 'queryRollouts');
+  for (const id of ['a', 'b']) await end(id);
+  expect(await rollouts.terminal(0, 10)).toMatchObject({ next_after: 2, total_terminal: 2 });
+  nowMs += 61_000;
+  await end('c');
+  await store.runWatchdog();
+  const [all, rest] = await Promise.all([rollouts.terminal(0, 10), rollouts.terminal(2, 10)]);
+  for (const page of [all, rest])
+    expect(page).toMatchObject({ items: [{ rollout_id: 'c' }], next_after: 3, total_terminal: 3 });
+  expect(await rollouts.terminal(3, 10)).toEqual({ items: [], next_after: 3, total_terminal: 3 });
+  // A page is read by the ids that it may have: those of the deleted ones are not asked for any more.
+  expect(query.mock.calls.flatMap(([asked]) => (asked?.rolloutIds === undefined ? [] : [asked.rolloutIds]))).toEqual([
+    ['a', 'b'],
+    ['c'],
+    ['c'],
+    [],
+  ]);
   await store.close();
 });

@@ -38,6 +38,8 @@ const leaseMs = 30 * 24 * 3_600_000;
 /** The controller ends a late agent itself; a rollout whose controller is gone ends so much later. */
 const graceMs = 60_000;
 const workerId = 'agl10-controller';
+/** Names the turns of looking for ended rollouts; no rollout has such an id. */
+const endedTurn = '/ended';
 
 const nextStates: Readonly<Record<State, readonly State[]>> = {
   queuing: ['running', 'failed'],
@@ -63,8 +65,10 @@ export class Agl10Rollouts {
   readonly #store: LightningStore;
   readonly #notes: Map<string, Note> = new Map();
   readonly #deleted: Set<string> = new Set();
-  /** Ids of final rollouts in the order in which they were first seen final, those deleted too. */
+  /** Ids of final rollouts in the order in which they were first seen final, those that are hidden too; it holds until the server ends. */
   readonly #ended: Set<string> = new Set();
+  /** How many ids were at the front of `#ended` whose rollouts the store has no more: they keep their places. */
+  #endedBefore: number = 0;
   readonly #turns: KeyedTurns = new KeyedTurns();
   /** Called before an attempt ends, so that its model calls are stored. */
   readonly #beforeEnd: (claim: Claim) => Promise<void>;
@@ -118,9 +122,11 @@ export class Agl10Rollouts {
 
   /** Returns a page of the final rollouts in the order in which they were first seen final; deleted ones count and are left out. */
   async terminal(after: number, limit: number): Promise<JsonObject> {
-    await this.#noteEnded();
+    await this.#turns.run(endedTurn, () => this.#noteEnded());
     const [from, most] = [Math.max(0, after), Math.min(Math.max(1, limit), mostListed)];
-    const ids = [...this.#ended].slice(from, from + most);
+    const start = Math.max(from, this.#endedBefore);
+    const place = start - this.#endedBefore;
+    const ids = [...this.#ended].slice(place, place + most);
     const { items: found } = await this.#store.queryRollouts({ rolloutIds: ids, limit: mostListed });
     const rollouts = new Map(found.map((rollout) => [rollout.rolloutId, rollout]));
     const items = ids.flatMap((id) => {
@@ -129,19 +135,27 @@ export class Agl10Rollouts {
       const { rollout_id, is_train, status } = this.view(rollout);
       return [{ rollout_id, state: status.state, data_id: dataIdOf(rollout), is_train }];
     });
-    return { items, next_after: from + ids.length, total_terminal: this.#ended.size };
+    return { items, next_after: start + ids.length, total_terminal: this.#endedBefore + this.#ended.size };
   }
 
-  /** Adds the rollouts that became final to those known: a place that a client was told of must stay. */
+  /** Adds the rollouts that became final to those known, and forgets those that the store has no more: a place that a client was told of stays. */
   async #noteEnded(): Promise<void> {
     const ended: Rollout[] = [];
+    const stored = new Set<string>();
+    const query = { statuses: [...storeStatuses.succeeded, ...storeStatuses.failed], limit: mostListed };
     let cursor: string | undefined;
     do {
-      const statuses = [...storeStatuses.succeeded, ...storeStatuses.failed];
-      const page = await this.#store.queryRollouts({ statuses, ...(cursor === undefined ? {} : { cursor }) });
-      ended.push(...page.items.filter((each) => metaOf(each) !== undefined && !this.#ended.has(each.rolloutId)));
+      const page = await this.#store.queryRollouts({ ...query, ...(cursor === undefined ? {} : { cursor }) });
+      for (const rollout of page.items)
+        if (this.#ended.has(rollout.rolloutId)) stored.add(rollout.rolloutId);
+        else if (metaOf(rollout) !== undefined) ended.push(rollout);
       cursor = page.nextCursor;
     } while (cursor !== undefined);
+    for (const rolloutId of this.#ended) {
+      if (stored.has(rolloutId)) break;
+      this.#ended.delete(rolloutId);
+      this.#endedBefore++;
+    }
     ended.sort((a, b) => (a.endedAtMs ?? 0) - (b.endedAtMs ?? 0));
     for (const { rolloutId } of ended) this.#ended.add(rolloutId);
   }

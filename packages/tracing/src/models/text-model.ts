@@ -32,9 +32,13 @@ export interface ChatModel {
   readonly timeoutMs?: number;
 }
 
-/** Asks a model once. @throws {GatewayError} when it does not answer @throws {TimeoutError} `cancelled` when the rollout that asks has ended; what a function of the user's own throws, as it is */
+/**
+ * Asks a model once; a signal ends the request to a server, not the user's own function.
+ * @throws {GatewayError} when it does not answer
+ * @throws {TimeoutError} `cancelled` when the rollout that asks has ended or the signal has aborted; what a function of the user's own throws, as it is
+ */
 export interface AskModel {
-  (prompt: string): Promise<string>;
+  (prompt: string, signal?: AbortSignal): Promise<string>;
   /** The name of the model; undefined where a function answers. */
   readonly model?: string;
 }
@@ -85,10 +89,10 @@ export function toAskModel(
   check.timerMs(`${owner}.timeoutMs`, model.timeoutMs ?? 300_000);
   if (model.maxTokens !== undefined) check.wholeNumber(`${owner}.maxTokens`, model.maxTokens);
   if (model.temperature !== undefined) check.positive(`${owner}.temperature`, model.temperature, { orZero: true });
-  const ask = async (prompt: string): Promise<string> => {
+  const ask: AskModel = async (prompt, signal) => {
     for (let tries = 1; ; tries += 1) {
       admitCall(part, model.model);
-      const outcome = await request(url, model, prompt);
+      const outcome = await request(url, model, prompt, signal);
       if ('text' in outcome) return count(part, outcome);
       if (!outcome.error.retryable || tries === mostTries) throw outcome.error;
       await wait(Math.min(outcome.waitMs ?? 4 ** (tries - 1) * 1_000, longestWaitMs));
@@ -109,10 +113,16 @@ interface Refusal {
   readonly waitMs: number | undefined;
 }
 
-async function request(url: URL, model: ChatModel, prompt: string): Promise<TextAnswer | Refusal> {
+async function request(
+  url: URL,
+  model: ChatModel,
+  prompt: string,
+  signal: AbortSignal | undefined,
+): Promise<TextAnswer | Refusal> {
   const { apiKey, temperature, maxTokens, timeoutMs = 300_000 } = model;
   const who = `the model ${model.model} at ${url.host}`;
-  const ended = currentRollout()?.signal;
+  const ofRollout = currentRollout()?.signal;
+  const ended = AbortSignal.any([ofRollout, signal].flatMap((each) => each ?? []));
   const late = AbortSignal.timeout(timeoutMs);
   let response: Response;
   let text: string;
@@ -129,12 +139,16 @@ async function request(url: URL, model: ChatModel, prompt: string): Promise<Text
         ...(temperature === undefined ? {} : { temperature }),
         ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
       }),
-      signal: ended === undefined ? late : AbortSignal.any([ended, late]),
+      signal: AbortSignal.any([ended, late]),
     });
     text = await response.text();
   } catch (cause) {
     return {
-      error: describeSilence(who, cause, { hasEnded: ended?.aborted, isLate: late.aborted, timeoutMs }),
+      error: describeSilence(who, cause, {
+        ended: ofRollout?.aborted === true ? 'rollout' : ended.aborted ? 'run' : undefined,
+        isLate: late.aborted,
+        timeoutMs,
+      }),
       waitMs: undefined,
     };
   }
@@ -147,10 +161,10 @@ async function request(url: URL, model: ChatModel, prompt: string): Promise<Text
 function describeSilence(
   who: string,
   cause: unknown,
-  { hasEnded, isLate, timeoutMs }: { hasEnded: boolean | undefined; isLate: boolean; timeoutMs: number },
+  { ended, isLate, timeoutMs }: { ended: 'rollout' | 'run' | undefined; isLate: boolean; timeoutMs: number },
 ): LightningError {
-  if (hasEnded === true)
-    return new TimeoutError(`${who} was not waited for: the rollout that asks it has ended`, {
+  if (ended !== undefined)
+    return new TimeoutError(`${who} was not waited for: the ${ended} that asks it has ended`, {
       code: 'cancelled',
       cause,
     });

@@ -2,18 +2,8 @@ import { buildDemonstrations, check, type LightningRLOptions, type TrainingBacke
 import { resolveAdam, type AdamOptions } from '../adam-options.ts';
 import { resolveGrpoLoss } from '../grpo/grpo-loss.ts';
 import { resolveLearningRate, type LearningRateOptions } from '../grpo/learning-rate.ts';
-import { describeTeacherServer, resolveTeacherServer } from '../teacher-server.ts';
+import { describeTeacherServer, resolveTeacherServer, type TeacherServerOptions } from '../teacher-server.ts';
 import type { UpdateSettings } from '../grpo/step/train-on-batch.ts';
-
-/** A teacher on a vLLM server, which reports log-probabilities of given tokens (`prompt_logprobs`). */
-export interface DistillTeacherOptions {
-  /** Such as `http://127.0.0.1:8000/v1`. It holds no user, password and query. */
-  readonly baseUrl: string;
-  /** The server's name of the model. */
-  readonly model: string;
-  /** Sent as a bearer token; it is in no message, file or trace. @default none is sent */
-  readonly apiKey?: string;
-}
 
 /** Options of `distill`. */
 export interface DistillOptions extends LearningRateOptions, AdamOptions {
@@ -21,7 +11,7 @@ export interface DistillOptions extends LearningRateOptions, AdamOptions {
    * The model that the policy is to answer like, with the same tokenizer: on a vLLM server, or the base model of a backend, such as
    * `gpu({ model })` or `embedded({ model })`, which stays open. Hosted models do not say how likely they find given tokens.
    */
-  readonly teacher: DistillTeacherOptions | TrainingBackend;
+  readonly teacher: TeacherServerOptions | TrainingBackend;
   /** The weight of the reward's advantage, which is that of `grpo`, beside the teacher's. @default 0: rewards are not learned from */
   readonly rewardWeight?: number;
   /** Rollouts of each task. @default 4, and 8 with a reward */
@@ -42,7 +32,7 @@ export interface DistillOptions extends LearningRateOptions, AdamOptions {
 
 /** The options of `distill` with every default filled in. */
 export interface DistillSettings extends UpdateSettings {
-  readonly teacher: DistillTeacherOptions | TrainingBackend;
+  readonly teacher: TeacherServerOptions | TrainingBackend;
   readonly rewardWeight: number;
   readonly samplesPerTask: number;
   readonly tasksPerStep: number;

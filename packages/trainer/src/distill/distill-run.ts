@@ -24,14 +24,9 @@ import {
   type StepOutcome,
   type StepRollouts,
 } from '@agent-lightning/core';
+import { writeState } from '@agent-lightning/platform';
 import { findUnmatchedPatterns, planGroups, TaskOrder } from '@agent-lightning/run';
-import {
-  advanceGrpoState,
-  initialGrpoState,
-  readGrpoState,
-  writeGrpoState,
-  type GrpoState,
-} from '../grpo/grpo-state.ts';
+import { advanceGrpoState, initialGrpoState, readGrpoState, type GrpoState } from '../grpo/grpo-state.ts';
 import { chooseRate } from '../grpo/learning-rate.ts';
 import { publishBase } from '../grpo/policies/create-policy.ts';
 import { increaseVersions, PolicySet, type PolicyVersions } from '../grpo/policies/policy-set.ts';
@@ -176,7 +171,7 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
 
   async save(directory: string): Promise<void> {
     await this.#policies.saveState(directory);
-    await writeGrpoState(join(directory, stateFile), this.#state);
+    await writeState(join(directory, stateFile), this.#state);
   }
 
   async load(directory: string): Promise<void> {

@@ -25,9 +25,10 @@ import {
   type StepOutcome,
   type StepRollouts,
 } from '@agent-lightning/core';
+import { writeState } from '@agent-lightning/platform';
 import { examineRollouts } from './examine-rollouts.ts';
 import { createGrpoMetrics, summariseStep, type GrpoMetrics } from './grpo-metrics.ts';
-import { advanceGrpoState, initialGrpoState, readGrpoState, writeGrpoState, type GrpoState } from './grpo-state.ts';
+import { advanceGrpoState, initialGrpoState, readGrpoState, type GrpoState } from './grpo-state.ts';
 import type { GrpoSettings } from './grpo-options.ts';
 import { chooseRate } from './learning-rate.ts';
 import { StepPlanner, type PlanState, type StepSoFar } from './plan/step-planner.ts';
@@ -180,7 +181,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
 
   async save(directory: string): Promise<void> {
     await this.#policies.saveState(directory);
-    await writeGrpoState(join(directory, stateFile), this.#state);
+    await writeState(join(directory, stateFile), this.#state);
     await writeFile(join(directory, planFile), JSON.stringify(this.#planner.state), { flush: true });
   }
 

@@ -1,5 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { TrainerError, type Episode, type LightningBatch, type Rollout } from '@agent-lightning/core';
+import type { Episode, LightningBatch, Rollout } from '@agent-lightning/core';
+import { readState } from '@agent-lightning/platform';
 import type { PolicyVersions } from './policies/policy-set.ts';
 import type { StepSizing } from './step/step-size.ts';
 import type { NoSignal } from './step/training-signal.ts';
@@ -119,21 +119,12 @@ function cameThrough({ rollout, transitions }: FinishedEpisode): boolean {
   return rollout.status === 'succeeded' && transitions.length > 0;
 }
 
-/** Writes the state of a run to a file of a checkpoint. */
-export async function writeGrpoState(path: string, state: GrpoState): Promise<void> {
-  await writeFile(path, JSON.stringify(state), { flush: true });
-}
-
 /**
  * Reads the state of a run that goes on. Policies that it does not size keep the sizing of `fresh`, and its streak of outages is over: a user who
  * resumes a run has repaired its model.
  * @throws {TrainerError} `resume-mismatch` for a file of another format
  */
 export async function readGrpoState(path: string, fresh: GrpoState): Promise<GrpoState> {
-  const state = JSON.parse(await readFile(path, 'utf8')) as GrpoState;
-  if (state.format !== 2)
-    throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 2`, {
-      code: 'resume-mismatch',
-    });
+  const state = await readState<GrpoState>(path, fresh.format);
   return { ...state, sizing: { ...fresh.sizing, ...state.sizing }, outageStreak: 0 };
 }

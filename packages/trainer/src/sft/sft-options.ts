@@ -9,7 +9,7 @@ import {
   type RolloutMode,
 } from '@agent-lightning/core';
 import { resolveAdam, resolveTemperature, type AdamOptions, type AdamSettings } from '../adam-options.ts';
-import { resolveTeacherServer } from '../teacher-server.ts';
+import { resolveTeacherServer, type TeacherServerOptions } from '../teacher-server.ts';
 import type { SelectionSettings } from './select-demonstrations.ts';
 
 /** Rollouts that ran before: of a run, or live traffic that was captured. */
@@ -24,16 +24,6 @@ export interface SftSourceOptions {
   readonly agentMatch?: AgentMatch;
 }
 
-/** A stronger model, on a server that speaks OpenAI's chat dialect, which answers training rollouts in the place of the policy. */
-export interface SftTeacherOptions {
-  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. It holds no user, password and query. */
-  readonly baseUrl: string;
-  /** The server's name of the model. */
-  readonly model: string;
-  /** Sent as a bearer token; it is in no message, file or trace. @default none is sent */
-  readonly apiKey?: string;
-}
-
 /** Options of `sft`. */
 export interface SftOptions extends AdamOptions {
   /**
@@ -41,8 +31,8 @@ export interface SftOptions extends AdamOptions {
    * then takes no tasks to train on. @default rollouts that the run samples
    */
   readonly from?: string | SftSourceOptions;
-  /** A model that answers training rollouts in the place of the policy, which imitates its text. @default none: the policy answers */
-  readonly teacher?: SftTeacherOptions;
+  /** A stronger model that answers training rollouts in the place of the policy, which imitates its text. @default none: the policy answers */
+  readonly teacher?: TeacherServerOptions;
   /** Rollouts of each task, of which the best are imitated. @default 4, and 1 with a teacher */
   readonly samplesPerTask?: number;
   /** Tasks of one training step. @default 16 */
@@ -86,7 +76,7 @@ export interface SftOptions extends AdamOptions {
 /** The options of `sft` with every default filled in. */
 export interface SftSettings extends SelectionSettings {
   readonly from: (SftSourceOptions & Required<Pick<SftSourceOptions, 'modes'>>) | undefined;
-  readonly teacher: SftTeacherOptions | undefined;
+  readonly teacher: TeacherServerOptions | undefined;
   readonly rolloutsPerStep: number;
   readonly samplesPerTask: number;
   readonly tasksPerStep: number;

@@ -8,10 +8,8 @@
  *            3  passes over the samples by cross entropy                           imitate.ts
  *            4  the new weights answer new calls, as the next version              grpo/policies/policy-set.ts
  */
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  TrainerError,
   type AlgorithmHost,
   type AlgorithmRun,
   type BatchSample,
@@ -20,6 +18,7 @@ import {
   type StepOutcome,
   type StepRollouts,
 } from '@agent-lightning/core';
+import { readState, writeState } from '@agent-lightning/platform';
 import { advanceStreaks } from '../grpo/grpo-state.ts';
 import { publishBase } from '../grpo/policies/create-policy.ts';
 import { increaseVersions, PolicySet, type TrainedPolicy } from '../grpo/policies/policy-set.ts';
@@ -157,16 +156,11 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
 
   async save(directory: string): Promise<void> {
     await this.#policies.saveState(directory);
-    await writeFile(join(directory, stateFile), JSON.stringify(this.#state), { flush: true });
+    await writeState(join(directory, stateFile), this.#state);
   }
 
   async load(directory: string): Promise<void> {
-    const path = join(directory, stateFile);
-    const state = JSON.parse(await readFile(path, 'utf8')) as SftState;
-    if (state.format !== 1)
-      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 1`, {
-        code: 'resume-mismatch',
-      });
+    const state = await readState<SftState>(join(directory, stateFile), this.#state.format);
     await this.#policies.loadState(directory);
     if (this.#source instanceof StoredSource) this.#source.expected = state.stored;
     this.#state = { ...state, outageStreak: 0 }; // a user who resumes a run has repaired its model

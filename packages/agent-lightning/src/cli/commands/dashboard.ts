@@ -4,7 +4,14 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { startDashboard, type Dashboard } from '@agent-lightning/dashboard';
 import { ConfigurationError } from '@agent-lightning/core';
-import { describePlace, findStore, openStore, type CheckableStore, type StorePlace } from '../../stored/open-store.ts';
+import {
+  describePlace,
+  findStore,
+  openStore,
+  type CheckableStore,
+  type CommandPlace,
+  type StorePlace,
+} from '../../stored/open-store.ts';
 import { defineCommand, runAs } from '../define-command.ts';
 import { readWholeNumber } from '../read-number.ts';
 
@@ -41,7 +48,7 @@ export function addDashboardCommand(program: Command): void {
     .option('--schema <name>', 'the schema of a PostgreSQL store (default: agent_lightning)');
   runAs<DashboardCommandOptions>(command, async ({ options, arguments: [place], terminal, isJson }) => {
     const signal = terminal.interruption();
-    const { dashboard, close, adminKey } = await openDashboard(place, terminal.directory, options);
+    const { dashboard, close, adminKey } = await openDashboard(place, terminal, options);
     const { url } = dashboard;
     const notesUrl = adminKey === undefined ? undefined : `${url}/#key=${adminKey}`;
     if (isJson) terminal.write(`${JSON.stringify({ event: 'listening', url, notesUrl })}\n`);
@@ -65,9 +72,10 @@ interface OpenDashboard {
 /** Serves what a place names: run directories as they are, or a store, which is opened for it. */
 async function openDashboard(
   given: string | undefined,
-  directory: string,
+  terminal: CommandPlace,
   { port, schema, store: other }: DashboardCommandOptions,
 ): Promise<OpenDashboard> {
+  const { directory } = terminal;
   const place = given ?? findUsualPlace(directory);
   const path = resolve(directory, place);
   if ((schema === undefined || other !== undefined) && isFolderOfRuns(path)) {
@@ -76,7 +84,7 @@ async function openDashboard(
       const dashboard = await startDashboard({ source: path, port, adminKey });
       return { dashboard, close: () => dashboard.close(), adminKey };
     }
-    return await serveWith(findStore(other, directory, schema), (opened) =>
+    return await serveWith(findStore(other, terminal, schema), (opened) =>
       startDashboard({ source: path, store: opened, port, adminKey }),
     ).then((open) => ({ ...open, adminKey }));
   }
@@ -84,19 +92,20 @@ async function openDashboard(
     throw new ConfigurationError(`--store goes with a run directory or a folder of them; ${place} is a store itself`, {
       code: 'option-invalid',
     });
-  const store = findStore(place, directory, schema);
+  const store = findStore(place, terminal, schema);
   return await serveWith(store, (opened) =>
     startDashboard({ source: { store: opened, title: describePlace(store) }, port }),
   );
 }
 
-/** Opens a store, and serves a dashboard with it; closing the dashboard closes the store. */
+/** Opens a store, and serves a dashboard with it; closing the dashboard closes the store. @throws {StoreError} where the store cannot be read, as with a wrong key */
 async function serveWith(
   place: StorePlace,
   serve: (store: CheckableStore) => Promise<Dashboard>,
 ): Promise<OpenDashboard> {
   const opened = await openStore(place);
   try {
+    await opened.queryRollouts({ limit: 1 }); // else every page would say what is wrong with it
     const dashboard = await serve(opened);
     return {
       dashboard,

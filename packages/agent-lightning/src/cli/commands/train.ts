@@ -106,7 +106,7 @@ function toOutcome(result: TrainingResult): Outcome {
         ]),
     ...(verdict === undefined ? [] : [`verdict: ${describeVerdict(verdict)}`]),
     ...(modelDirectory === undefined ? [] : [`model: ${modelDirectory}`]),
-    `report: ${reportPath}`,
+    ...(reportPath === undefined ? [] : [`report: ${reportPath}`]),
     ...(stopReason === 'interrupted' ? [`go on: agent-lightning train --resume ${runDirectory}`] : []),
     ...(stopReason === 'limit-reached'
       ? [`go on: raise limits in the configuration, then agent-lightning train --resume ${runDirectory}`]

@@ -17,8 +17,8 @@ export interface ClusterAccess {
   readonly serverName: string | undefined;
   /** False takes any certificate of the server. */
   readonly verifies: boolean;
-  /** Returns who this process is, from a source that may change; `isRejected` when the server did not take the newest answer. */
-  readonly identify: (isRejected: boolean) => Promise<Identity>;
+  /** Returns who this process is, from a source that may change; `rejected` is an earlier answer that the server did not take. */
+  readonly identify: (rejected: Identity | undefined) => Promise<Identity>;
   /** Headers of every request: whom it acts for. */
   readonly headers: OutgoingHttpHeaders;
   readonly namespace: string | undefined;

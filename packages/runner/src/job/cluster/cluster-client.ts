@@ -1,10 +1,12 @@
 import { ConfigurationError, LightningError } from '@agent-lightning/core';
 import { backOffMs, systemClock, type BackOffLimits, type Clock } from '@agent-lightning/platform';
-import type { ClusterAccess } from './cluster-access.ts';
+import type { ClusterAccess, Identity } from './cluster-access.ts';
 import { ClusterConnection, type ClusterReply, type ClusterRequest } from './cluster-connection.ts';
 
 export interface AskOptions {
   readonly signal: AbortSignal;
+  /** Ends the tries as well, but not the one that runs: a request that is cut off may be carried out after whatever follows. @default never */
+  readonly retriesUntil?: AbortSignal;
   /** Statuses besides those of success that are an answer, such as 404 for what may be gone. @default none */
   readonly allowed?: readonly number[];
   /** The time from the first failure after which there are no more tries. @default 60_000 */
@@ -42,34 +44,39 @@ export class ClusterClient {
 
   /**
    * Sends a request and returns the JSON of the answer.
-   * @throws {ConfigurationError} `command-unavailable`, retryable when the server was away · the signal's reason
+   * @throws {ConfigurationError} `command-unavailable`, retryable when the server was away · the reason of a signal
    */
   async ask<Body>(request: ClusterRequest, options: AskOptions): Promise<Answer<Body>> {
-    const { signal, allowed = [], patienceMs = 60_000 } = options;
+    const { signal, retriesUntil = signal, allowed = [], patienceMs = 60_000 } = options;
     let sinceMs: number | undefined;
-    let wasRejected = false;
+    let rejected: Identity | undefined;
     for (let failures = 1; ; failures++) {
-      const reply = await this.#try(request, wasRejected, signal);
+      const reply = await this.#try(request, rejected, signal);
       if ('status' in reply && isAnswer(reply, allowed)) {
         this.#granted.add(rightOf(request));
         return { status: reply.status, body: parse(reply.body) as Body };
       }
       // A token may have been replaced since it was read.
-      if ('status' in reply && reply.status === 401 && !wasRejected) {
-        wasRejected = true;
+      if ('status' in reply && reply.status === 401 && rejected === undefined) {
+        rejected = reply.identity;
         continue;
       }
       const { error, retryAfterMs } = 'status' in reply ? this.#refusal(request, reply) : reply;
       sinceMs ??= this.#clock.now();
       if (!error.retryable || this.#clock.now() - sinceMs >= patienceMs) throw error;
-      await this.#clock.wait(retryAfterMs ?? backOffMs(failures, waits), signal);
+      await this.#clock.wait(retryAfterMs ?? backOffMs(failures, waits), AbortSignal.any([signal, retriesUntil]));
+      retriesUntil.throwIfAborted();
     }
   }
 
-  async #try(request: ClusterRequest, isRejected: boolean, signal: AbortSignal): Promise<ClusterReply | Refusal> {
+  async #try(
+    request: ClusterRequest,
+    rejected: Identity | undefined,
+    signal: AbortSignal,
+  ): Promise<ClusterReply | Refusal> {
     signal.throwIfAborted();
     try {
-      return await this.#connection.send(request, isRejected, signal);
+      return await this.#connection.send(request, rejected, signal);
     } catch (cause) {
       signal.throwIfAborted();
       if (LightningError.isInstance(cause)) throw cause;

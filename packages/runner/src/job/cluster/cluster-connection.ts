@@ -23,6 +23,8 @@ export interface ClusterReply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** Says who the request came from. */
+  readonly identity: Identity;
 }
 
 /** The longest time without a sign of life of the server. */
@@ -40,8 +42,8 @@ export class ClusterConnection {
   }
 
   /** Sends a request and resolves with the whole answer, whatever its status. It rejects when none came, or the signal aborts. */
-  async send(request: ClusterRequest, isRejected: boolean, signal: AbortSignal): Promise<ClusterReply> {
-    const identity = await this.#access.identify(isRejected);
+  async send(request: ClusterRequest, rejected: Identity | undefined, signal: AbortSignal): Promise<ClusterReply> {
+    const identity = await this.#access.identify(rejected);
     signal.throwIfAborted();
     return await this.#exchange(request, identity, signal);
   }
@@ -60,7 +62,7 @@ export class ClusterConnection {
         response.on('error', reject);
         response.on('close', () => {
           if (!response.complete) return reject(new TypeError('the connection was cut'));
-          return resolve({ status, headers, body: Buffer.concat(chunks).toString('utf8') });
+          return resolve({ status, headers, body: Buffer.concat(chunks).toString('utf8'), identity });
         });
       });
       outgoing.on('timeout', () => outgoing.destroy(new TypeError(`no answer within ${silenceLimitMs} ms`)));

@@ -28,19 +28,21 @@ const answerLimitMs = 60_000;
 /** An answer that ends within this time is not used any more. */
 const marginMs = 10_000;
 
-/** Returns what asks a program who the user is, once for all requests until its answer ends or the server does not take it. */
+/** Returns what asks a program who the user is, once for all requests until its answer ends or the server does not take it. What it says is added to `fixed`. */
 export function createPluginIdentify(
   plugin: CredentialPlugin,
   folder: string,
   cluster: KubeconfigCluster,
   source: string,
+  fixed: Identity = {},
+  limitMs: number = answerLimitMs,
 ): ClusterAccess['identify'] {
   let newest: Promise<PluginAnswer> | undefined;
-  return async (isRejected) => {
+  return async (rejected) => {
     const used = newest;
-    const isOver = used !== undefined && (isRejected || (await used).endsAt - marginMs <= Date.now());
+    const isOver = used !== undefined && isOverdue(await used, rejected);
     if (isOver && newest === used) newest = undefined;
-    newest ??= runPlugin(plugin, folder, cluster, source).catch((error: unknown) => {
+    newest ??= runPlugin(plugin, folder, cluster, source, fixed, limitMs).catch((error: unknown) => {
       newest = undefined;
       throw error;
     });
@@ -48,11 +50,18 @@ export function createPluginIdentify(
   };
 }
 
+/** Tells whether an answer is not to be used again. One that came after the rejected one is new to the server. */
+function isOverdue({ identity, endsAt }: PluginAnswer, rejected: Identity | undefined): boolean {
+  return identity === rejected || endsAt - marginMs <= Date.now();
+}
+
 async function runPlugin(
   plugin: CredentialPlugin,
   folder: string,
   cluster: KubeconfigCluster,
   source: string,
+  fixed: Identity,
+  limitMs: number,
 ): Promise<PluginAnswer> {
   const { command, args, env, apiVersion = 'client.authentication.k8s.io/v1' } = plugin;
   const refuse = (why: string): ConfigurationError =>
@@ -68,18 +77,33 @@ async function runPlugin(
   const own = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]));
   const { stdout } = await execute(program, [...(args ?? [])], {
     env: { ...process.env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
-    timeout: answerLimitMs,
-  }).catch((error: NodeJS.ErrnoException & { stderr?: string }) => {
-    throw refuse(
-      `failed: ${error.code === 'ENOENT' ? 'it was not found' : error.stderr?.trim() || String(error.code)}`,
-    );
+    timeout: limitMs,
+    killSignal: 'SIGKILL',
+  }).catch((error: PluginFailure) => {
+    throw refuse(explainFailure(error, limitMs));
   });
-  const answer = readAnswer(stdout, apiVersion);
+  const answer = readAnswer(stdout, apiVersion, fixed);
   if (answer === undefined) throw refuse(`printed no ExecCredential of ${apiVersion} with a token or a certificate`);
   return answer;
 }
 
-function readAnswer(stdout: string, apiVersion: string): PluginAnswer | undefined {
+type PluginFailure = Error & {
+  /** Its exit code, or that of the error of its start; null when a signal ended it. */
+  readonly code?: string | number | null;
+  readonly killed?: boolean;
+  readonly signal?: string | null;
+  readonly stderr?: string;
+};
+
+function explainFailure({ code, killed, signal, stderr, message }: PluginFailure, limitMs: number): string {
+  const said = stderr?.trim();
+  if (code === 'ENOENT') return 'failed: it was not found';
+  if (code !== null) return `failed: ${said || (typeof code === 'number' ? `exit code ${code}` : message)}`;
+  const how = killed === true ? `had no answer within ${limitMs} ms, and was ended` : `was ended by ${signal}`;
+  return said ? `${how}: ${said}` : how;
+}
+
+function readAnswer(stdout: string, apiVersion: string, fixed: Identity): PluginAnswer | undefined {
   let printed: { readonly apiVersion?: string; readonly status?: Record<string, string> } | null;
   try {
     printed = JSON.parse(stdout) as typeof printed;
@@ -92,6 +116,7 @@ function readAnswer(stdout: string, apiVersion: string): PluginAnswer | undefine
   const endsAt = expirationTimestamp === undefined ? Infinity : Date.parse(expirationTimestamp);
   return {
     identity: {
+      ...fixed,
       ...(token !== undefined && { token }),
       ...(certificate !== undefined && key !== undefined && { certificate, key }),
     },

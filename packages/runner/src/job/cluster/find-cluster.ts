@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { ConfigurationError } from '@agent-lightning/core';
+import { check, ConfigurationError } from '@agent-lightning/core';
 import type { ClusterAccess } from './cluster-access.ts';
 import { readKubeconfig } from './kubeconfig.ts';
 import { readServiceAccount } from './service-account.ts';
@@ -28,7 +28,7 @@ const usualPlaces = (): ClusterPlaces => ({
 
 /**
  * Finds the cluster as `kubectl` does: the given kubeconfig, those of `KUBECONFIG`, `~/.kube/config`, or the service account of the pod that
- * this process runs in.
+ * this process runs in. A `KUBECONFIG` of which no file is there is an error.
  * @throws {ConfigurationError} `option-invalid` | `option-unsupported`
  */
 export async function findCluster(
@@ -37,14 +37,21 @@ export async function findCluster(
 ): Promise<ClusterAccess> {
   const { env, home, serviceAccount } = places;
   if (kubeconfig !== undefined) return await readKubeconfig([kubeconfig], context);
-  const listed = (env['KUBECONFIG'] ?? '').split(delimiter).filter((path) => path !== '' && existsSync(path));
+  const listed = (env['KUBECONFIG'] ?? '').split(delimiter).filter((path) => path !== '');
   const usual = join(home, '.kube', 'config');
-  const files = listed.length > 0 ? listed : existsSync(usual) ? [usual] : [];
+  const files = (listed.length > 0 ? listed : [usual]).filter((path) => existsSync(path));
   if (files.length > 0) return await readKubeconfig(files, context);
+  // Any other cluster is not the one that was named.
+  if (listed.length > 0)
+    throw check.optionInvalid(
+      'runJob: KUBECONFIG',
+      listed.join(delimiter),
+      'the path of a file that is there, or unset',
+    );
   const inside = await readServiceAccount(env, serviceAccount);
   if (inside !== undefined && context === undefined) return inside;
   throw new ConfigurationError(
-    `runJob: no cluster was found: there is no kubeconfig (${env['KUBECONFIG'] || usual})${context === undefined ? ', and this process is in no pod with a service account' : ` with the context "${context}"`}; ` +
+    `runJob: no cluster was found: there is no kubeconfig (${usual})${context === undefined ? ', and this process is in no pod with a service account' : ` with the context "${context}"`}; ` +
       'give kubeconfig: the path of one, or set KUBECONFIG',
     { code: 'option-invalid' },
   );

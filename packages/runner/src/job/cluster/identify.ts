@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ConfigurationError } from '@agent-lightning/core';
 import type { ClusterAccess, Identity } from './cluster-access.ts';
 import { createPluginIdentify } from './credential-plugin.ts';
-import { readPem, type KubeconfigCluster, type KubeconfigUser } from './kubeconfig-parts.ts';
+import { readNamed, readPem, type KubeconfigCluster, type KubeconfigUser } from './kubeconfig-parts.ts';
 
 /** Fields of a user that say how to log in and that are not read: going on without them would ask as somebody else. */
 const notRead = ['username', 'password', 'auth-provider', 'as-user-extra'] as const;
@@ -27,12 +26,9 @@ export async function createIdentify(
     ...(certificate !== undefined && key !== undefined && { certificate, key }),
     ...(user.token !== undefined && user.token !== '' && { token: user.token }),
   };
-  if (user.exec !== undefined) {
-    const ask = createPluginIdentify(user.exec, folder, cluster, source);
-    return async (isRejected) => ({ ...fixed, ...(await ask(isRejected)) });
-  }
+  if (user.exec !== undefined) return createPluginIdentify(user.exec, folder, cluster, source, fixed);
   const { tokenFile } = user;
   // As kubectl, a file wins over a token beside it: the file is the one that is renewed.
   if (tokenFile === undefined || tokenFile === '') return async () => fixed;
-  return async () => ({ ...fixed, token: (await readFile(resolve(folder, tokenFile), 'utf8')).trim() });
+  return async () => ({ ...fixed, token: (await readNamed(resolve(folder, tokenFile))).trim() });
 }

@@ -37,13 +37,17 @@ export async function readPem(
   return path === undefined || path === '' ? undefined : await readNamed(resolve(folder, path));
 }
 
-/** Returns the text of a file that a kubeconfig is, or names. @throws {ConfigurationError} `option-invalid` */
-export async function readNamed(path: string): Promise<string> {
+/** Returns the text of a file that a kubeconfig is, or names, or that `whose` names. @throws {ConfigurationError} `option-invalid` */
+export async function readNamed(
+  path: string,
+  whose = 'the kubeconfig',
+  advice = 'give kubeconfig: a path that can',
+): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
     throw new ConfigurationError(
-      `runJob: ${path} of the kubeconfig cannot be read (${(cause as NodeJS.ErrnoException).code}); give kubeconfig: a path that can`,
+      `runJob: ${path} of ${whose} cannot be read (${(cause as NodeJS.ErrnoException).code}); ${advice}`,
       { code: 'option-invalid', cause },
     );
   }

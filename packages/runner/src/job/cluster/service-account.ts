@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterAccess } from './cluster-access.ts';
+import { readNamed } from './kubeconfig-parts.ts';
 import { readIfThere } from './read-if-there.ts';
 
 /** Returns the access of the pod that this process runs in; undefined outside of pods. Its token is read for each request, for it is replaced while it is valid. */
@@ -16,7 +16,7 @@ export async function readServiceAccount(
     authority: await readIfThere(join(folder, 'ca.crt')),
     serverName: undefined,
     verifies: true,
-    identify: async () => ({ token: (await readFile(tokenFile, 'utf8')).trim() }),
+    identify: async () => ({ token: (await readNamed(tokenFile, 'the service account', 'mount it again')).trim() }),
     headers: {},
     namespace: (await readIfThere(join(folder, 'namespace')))?.trim(),
     source: `the service account in ${folder}`,

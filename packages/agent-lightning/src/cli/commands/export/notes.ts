@@ -38,7 +38,7 @@ export function addExportNotesCommand(group: Command): void {
     const directory = resolve(terminal.directory, run!);
     if (!isRunDirectory(directory)) return refuse(`${directory} is no run directory: it has no run.json`);
     const output = resolve(terminal.directory, file);
-    const place = findStore(store ?? directory, terminal.directory, schema);
+    const place = findStore(store ?? directory, terminal, schema);
     const notes = await withStore(place, (opened) =>
       writeLines(
         output,

@@ -26,5 +26,5 @@ export function findNamedStore({
   options,
   terminal,
 }: Pick<Invocation<StoreOptions>, 'arguments' | 'options' | 'terminal'>): StorePlace {
-  return findStore(name!, terminal.directory, options.schema);
+  return findStore(name!, terminal, options.schema);
 }

@@ -1,7 +1,12 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { TrainerError } from '@agent-lightning/core';
 
-/** Reads the state of a search that a checkpoint holds. @throws {TrainerError} `resume-mismatch` when another version wrote it */
+/** Writes the state of an algorithm to a file of a checkpoint, as JSON, and waits until it is on the disk. */
+export async function writeState(path: string, state: { readonly format: number }): Promise<void> {
+  await writeFile(path, JSON.stringify(state), { flush: true });
+}
+
+/** Reads the state of an algorithm from a file of a checkpoint. @throws {TrainerError} `resume-mismatch` when another version wrote it */
 export async function readState<State extends { readonly format: number }>(
   path: string,
   format: State['format'],
