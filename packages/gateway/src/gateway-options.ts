@@ -1,4 +1,5 @@
 import { check, type LightningStore, type RolloutMode } from '@agent-lightning/core';
+import { isLoopback } from '@agent-lightning/platform';
 import {
   callLimitNames,
   invalidOption,
@@ -9,7 +10,6 @@ import {
 import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from './capture/sampling-rules.ts';
 import type { GatewayLogEntry } from './gateway-log.ts';
 import { fittingConnections } from './http/connection-guard.ts';
-import { isLoopback } from './http/listen.ts';
 import { resolveOwnModels, type KnownServers, type OwnModels } from './policies/own-models.ts';
 import { resolveModels, type ModelOptions, type ResolvedModelOptions } from './policies/model-options.ts';
 import { resolveStaleness, type StalenessOptions } from './policies/staleness-rule.ts';

@@ -94,7 +94,7 @@ export class Gateway implements ModelGateway {
     this.#attempts = new AttemptRegistry(options.store, new WriteWindow(options.writeDelayMs));
   }
 
-  /** Starts listening. @throws {ConfigurationError} `option-invalid`; {GatewayError} `port-unavailable`, naming the port and what to do */
+  /** Starts listening. @throws {ConfigurationError} `option-invalid` | `port-unavailable`, naming the port and what to do */
   static async start(options: GatewayOptions): Promise<Gateway> {
     const gateway = new Gateway(resolveGatewayOptions(options));
     const { host, port, allowedHosts, maxConnections } = gateway.#options;

@@ -55,7 +55,7 @@ export interface ModelEndpoint {
   close(): Promise<void>;
 }
 
-/** Serves a snapshot as a plain OpenAI-compatible endpoint: nothing is captured and the caller's sampling is its own. @throws {GatewayError} `port-unavailable` */
+/** Serves a snapshot as a plain OpenAI-compatible endpoint: nothing is captured and the caller's sampling is its own. @throws {ConfigurationError} `port-unavailable` */
 export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
   check.knownOptions('serve', options, optionNames);
   const limits = resolveCallLimits(options);

@@ -9,7 +9,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { listen, type ListenOptions, type Listener } from '../src/http/listen.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { onStop, startHarness, stopAll } from './harness.ts';
-import { holdTimers } from './held-timers.ts';
 
 afterEach(stopAll);
 
@@ -29,9 +28,9 @@ async function start(options: Partial<ListenOptions> = {}): Promise<Listener> {
   return listener;
 }
 
-function open(url: string, options: { readonly allowHalfOpen?: boolean } = {}): Socket {
+function open(url: string): Socket {
   const { hostname, port } = new URL(url);
-  const socket = connect({ host: hostname, port: Number(port), ...options });
+  const socket = connect({ host: hostname, port: Number(port) });
   socket.on('error', () => undefined);
   onStop(() => Promise.resolve(void socket.destroy()));
   return socket;
@@ -42,27 +41,6 @@ async function answerOf(socket: Socket): Promise<string> {
   for await (const chunk of socket) answer += String(chunk);
   return answer;
 }
-
-describe('a client that keeps its half of a connection open', () => {
-  it.each([
-    ['after a request that is none', 'nonsense\r\n\r\n', '400'],
-    ['after headers that are too long', `GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(60_000)}\r\n\r\n`, '431'],
-    ['after two lengths', 'POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n', '400'],
-  ])('has its answer, and the connection is closed: %s', async (_name, bytes, status) => {
-    using time = holdTimers(65_432);
-    const listener = await start({ lingerMs: 65_432 });
-    const socket = open(listener.url, { allowHalfOpen: true });
-    const [accepted] = (await Promise.all([once(listener.server, 'connection'), once(socket, 'connect')]))[0] as [
-      Socket,
-    ];
-    socket.write(bytes);
-    const closed = once(accepted, 'close');
-    expect(await answerOf(socket)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `, 'u'));
-    time.end();
-    await closed;
-    expect(accepted.destroyed).toBe(true);
-  });
-});
 
 describe('connections without a key', () => {
   it('are closed, oldest first, when there are too many, and those with one go on', async () => {

@@ -122,7 +122,7 @@ describe('the address', () => {
     const { gateway, store } = await start();
     const port = Number(new URL(gateway.url).port);
     await expect(Gateway.start({ store, port })).rejects.toMatchObject({
-      name: 'GatewayError',
+      name: 'ConfigurationError',
       code: 'port-unavailable',
       message: expect.stringContaining(`port ${port}`),
     });

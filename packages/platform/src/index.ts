@@ -7,11 +7,14 @@ export { replaceDirectory, writeDirectoryAtomically } from './durable-directorie
 export { syncDirectory, writeAndSync, writeFileAtomically } from './durable-files.ts';
 export { findHubModel, hasHubModel, parseHubModelId, type HubModelId } from './hub-model.ts';
 export { moveIntoPlace } from './move-into-place.ts';
+export { listen, type Listener, type ListenOptions, type UnreadableRequest } from './listen.ts';
+export { isLoopback } from './loopback.ts';
 export { cleanLogger, createConsoleLogger } from './logger.ts';
 export { findOwnFile } from './own-files.ts';
 export { type OutageOptions, outlastOutage } from './outlast-outage.ts';
 export { type GuardedStart, guardStart, guardTree, hasProcessGroups, signalTree, unrefChild } from './process-tree.ts';
 export { findStarterModel, hasStarterModel, resolveModelDirectory, starterModelName } from './starter-model.ts';
 export { type UnpackErrors, unpackBody, unpackedLimit } from './unpack-body.ts';
+export { retryAfterMs } from './retry-after.ts';
 export { readState, writeState } from './state-file.ts';
 export { writeLines } from './write-lines.ts';

@@ -1,6 +1,6 @@
 import { check, ConfigurationError, type LightningStore } from '@agent-lightning/core';
+import { isLoopback } from '@agent-lightning/platform';
 import type { MountedGateway } from './gateway-routes.ts';
-import { isLoopback } from './http/listen.ts';
 import type { RouteSet } from './http/route.ts';
 import { KeyRing } from './keys/key-ring.ts';
 import type { ServerLogEntry } from './server-log.ts';

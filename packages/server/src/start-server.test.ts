@@ -1,12 +1,9 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
-import { connect, type Socket } from 'node:net';
-import { promisify } from 'node:util';
+import { connect } from 'node:net';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { MemoryStore } from '@agent-lightning/store';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { holdTimers } from '../../gateway/test/held-timers.ts';
-import { listen } from './http/listen.ts';
 import { KeyRing, startServer, type RouteSet, type Server, type ServerLogEntry, type ServerOptions } from './index.ts';
 
 /** Ends a wait that would never end. */
@@ -173,23 +170,6 @@ describe('a server', () => {
     );
     const long = `GET /health HTTP/1.1\r\nhost: localhost\r\nlong: ${'x'.repeat(40_000)}\r\n\r\n`;
     expect(await send(long)).toMatch(/^HTTP\/1\.1 431 [^]*\r\n\r\n\{"error":\{.*"code":"request-too-large"/u);
-  });
-
-  it('closes the connection of a client that sends no request and keeps its half open', async () => {
-    const handle = (): never => expect.unreachable();
-    using time = holdTimers(65_432);
-    const limits = { maxConnections: 10, lingerMs: 65_432 };
-    const { url, server, close } = await listen({ host: '127.0.0.1', port: 0, allowedHosts: [], handle, ...limits });
-    closing.push(close);
-    const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
-    closing.push(async () => void socket.destroy());
-    const [accepted] = (await once(server, 'connection')) as [Socket];
-    const closed = once(accepted, 'close');
-    socket.write('nonsense\r\n\r\n');
-    expect((await socket.setEncoding('utf8').toArray()).join('')).toMatch(/^HTTP\/1\.1 400 /u);
-    time.end();
-    await closed;
-    expect(await promisify(server.getConnections.bind(server))()).toBe(0);
   });
 
   it('leaves the store alone when it cannot listen', async () => {

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { check } from '@agent-lightning/core';
+import { listen, type Listener } from '@agent-lightning/platform';
 import { CheckedStore, type Operations } from '@agent-lightning/store';
 import { BodyRoom } from './http/body-room.ts';
 import { Exchange } from './http/exchange.ts';
 import { allowOrigin, isForeignChange } from './http/cross-origin.ts';
-import { replyError, toRequestError } from './http/error-reply.ts';
-import { listen, type Listener } from './http/listen.ts';
+import { errorToJson, replyError, toRequestError } from './http/error-reply.ts';
 import { RequestError } from './http/request-error.ts';
 import type { RequestLine, Route, RouteSet } from './http/route.ts';
 import type { Caller } from './keys/caller.ts';
@@ -25,6 +25,9 @@ import { gatewayRoutes, placeGateway } from './gateway-routes.ts';
 
 /** Has every answer of the server; a client sees by it that the server was started again. */
 export const instanceHeader = 'x-agent-lightning-instance';
+
+/** The longest time in which a request may come whole: bodies of 0.3 and of OTLP are large. */
+const requestTimeoutMs = 300_000;
 
 /** One store, shared with many machines over HTTP. Make it with `startServer`. */
 export class Server {
@@ -87,7 +90,15 @@ export class Server {
       void work.finally(() => this.#underWay.delete(work));
     };
     try {
-      this.#listener = await listen({ host, port, allowedHosts, maxConnections, handle });
+      this.#listener = await listen({
+        host,
+        port,
+        allowedHosts,
+        requestTimeoutMs,
+        handle,
+        unreadableBody: ({ message, ...problem }) => ({ error: errorToJson(new RequestError(message, problem)) }),
+      });
+      this.#listener.server.maxConnections = maxConnections;
     } catch (error) {
       // What follows and watches the store must not go on without a server.
       this.#draining.abort();

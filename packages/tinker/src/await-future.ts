@@ -1,9 +1,10 @@
 /** Waits for the result of an operation that the server has accepted, by long polls. */
 import { LightningError, type BackendError, type LightningErrorCode } from '@agent-lightning/core';
+import { retryAfterMs } from '@agent-lightning/platform';
 import { exchange, protobufType, type HttpOptions, type HttpReply } from './http-exchange.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { unreadable, type DecodeResult } from './decode-result.ts';
-import { describe, isTransient, retryAfterMs } from './send-request.ts';
+import { describe, isTransient } from './send-request.ts';
 import { rejection, serverError, serverMessage } from './server-errors.ts';
 import { isObject, type JsonObject } from './protocol.ts';
 
@@ -82,7 +83,10 @@ export async function awaitFuture(options: FutureOptions): Promise<FutureResult>
     const isBare = status === 400 && serverMessage(json) === undefined && bareBadRequests < bareBadRequestTries;
     if (isBare) bareBadRequests += 1;
     if (isBare || status === 200 || isTransient(status)) {
-      await budget.pause(status === 200 ? 'an answer that is no JSON object' : describe(reply), retryAfterMs(reply));
+      await budget.pause(
+        status === 200 ? 'an answer that is no JSON object' : describe(reply),
+        retryAfterMs(reply.headers.get('retry-after')),
+      );
       continue;
     }
     // SkyRL says with a 400 that the operation failed; the others use the body of a 200.

@@ -15,6 +15,7 @@ export interface RetryBudgetOptions {
 }
 
 const pauses: BackOffLimits = { firstMs: 500, longestMs: 10_000 };
+const longestAskedMs = 60_000;
 
 /** A retry budget: the time that one call may still spend on trying again. */
 export class RetryBudget {
@@ -50,12 +51,12 @@ export class RetryBudget {
   }
 
   /**
-   * Waits before the next try.
+   * Waits before the next try, longer each time, and as long as the server asked for if that is no more than `longestAskedMs`.
    * @param problem what went wrong, for the error when the budget is spent
-   * @param retryAfterMs what the server asked for
+   * @param askedMs what the server asked for
    * @throws {BackendError} `backend-failed`, retryable, when there were only failures for too long
    */
-  async pause(problem: string, retryAfterMs?: number): Promise<void> {
+  async pause(problem: string, askedMs = 0): Promise<void> {
     const { clock, retryForMs } = this.#options;
     this.#failingSinceMs ??= clock.now();
     const failingForMs = clock.now() - this.#failingSinceMs;
@@ -66,7 +67,7 @@ export class RetryBudget {
       );
     }
     this.#failures += 1;
-    await this.sleep(retryAfterMs ?? backOffMs(this.#failures, pauses));
+    await this.sleep(Math.max(backOffMs(this.#failures, pauses), Math.min(askedMs, longestAskedMs)));
   }
 
   /** Waits without counting a failure. */

@@ -1,5 +1,6 @@
 /** Sends requests again while that can help; a repetition carries the same idempotency key. */
 import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
+import { retryAfterMs } from '@agent-lightning/platform';
 import { exchange, type HttpOptions, type HttpReply, type HttpRequest } from './http-exchange.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { unreadable } from './decode-result.ts';
@@ -65,7 +66,7 @@ export async function sendRepeatedly(options: SendOptions): Promise<SendResult> 
     if (isBare) bareBadRequests += 1;
     if (isBare || (isTransient(status) && !(returns500 && status === 500))) {
       if (once && status >= 500 && status !== 503) throw mayHaveHappened(budget.what, describe(reply));
-      await budget.pause(describe(reply), retryAfterMs(reply));
+      await budget.pause(describe(reply), retryAfterMs(reply.headers.get('retry-after')));
       continue;
     }
     return { ok: false, status, body: json, said, error: rejection(budget.what, reply, { invalid, missing }) };
@@ -75,15 +76,6 @@ export async function sendRepeatedly(options: SendOptions): Promise<SendResult> 
 /** Tells whether a status may pass: too busy, too slow, too early, down for a moment, or paused until a bill is paid. */
 export function isTransient(status: number): boolean {
   return [402, 408, 425, 429].includes(status) || status >= 500;
-}
-
-/** Reads `Retry-After`, which is in seconds or a date, as milliseconds; returns undefined without one. */
-export function retryAfterMs({ headers }: Pick<HttpReply, 'headers'>, now: number = Date.now()): number | undefined {
-  const value = headers.get('retry-after');
-  if (value === null) return undefined;
-  const seconds = Number(value);
-  const ms = Number.isFinite(seconds) ? seconds * 1_000 : Date.parse(value) - now;
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : undefined;
 }
 
 /** Returns an answer's status and reason. */

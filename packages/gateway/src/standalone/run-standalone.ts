@@ -11,7 +11,7 @@ export interface Standalone {
   stop(): Promise<void>;
 }
 
-/** Starts a gateway from its configuration. @throws {ConfigurationError} `option-invalid`; {GatewayError} `port-unavailable` */
+/** Starts a gateway from its configuration. @throws {ConfigurationError} `option-invalid` | `port-unavailable` */
 export async function runStandalone(
   config: StandaloneConfig,
   log: (entry: GatewayLogEntry) => void,

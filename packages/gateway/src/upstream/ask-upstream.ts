@@ -1,9 +1,10 @@
 import type { PolicySnapshot } from '@agent-lightning/core';
+import { retryAfterMs } from '@agent-lightning/platform';
 import { ReplyError } from '../http/reply-error.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
 import { withoutKey } from '../reply-reader/hide-key.ts';
 import { exchange, readWhole, type HttpReply } from './http-exchange.ts';
-import { retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from './retry.ts';
+import { retryWaitMs, waitToRetry, type RetryLimits } from './retry.ts';
 import { isServerFault, statusError } from './upstream-error.ts';
 import { awaitServers } from './await-servers.ts';
 
@@ -59,7 +60,7 @@ async function askOnce(question: Question, baseUrl: string, limits: AskLimits): 
     const text = await readWhole(reply, { url, limitBytes: 1_048_576, signal, stallTimeoutMs: limits.stallTimeoutMs });
     const error = statusError(reply, text, { url, apiKey, watchedModel: watch === undefined ? undefined : model });
     if (!error.retryable) throw error;
-    return { error, askedMs: retryAfterMs(reply.header('retry-after'), Date.now()) };
+    return { error, askedMs: retryAfterMs(reply.header('retry-after')) };
   } catch (caught) {
     const error = withoutKey(caught, apiKey);
     if (!(error instanceof ReplyError) || !error.retryable || signal.aborted) throw error;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { retryAfterMs, retryWaitMs } from './retry.ts';
+import { retryWaitMs } from './retry.ts';
 
 describe('the wait before a retry', () => {
   it('doubles up to its bound, less up to half at random, and is never shorter than what the upstream asked for', () => {
@@ -23,16 +23,5 @@ describe('the wait before a retry', () => {
     expect([0, 1, 2, 3, 4, 5].map((index) => retryWaitMs(index, undefined, bounds))).toEqual([
       375, 750, 1_500, 3_000, 6_000, 6_000,
     ]);
-  });
-
-  it('is asked for in seconds or as a date', () => {
-    const now = Date.parse('2026-01-01T00:00:00Z');
-    expect(retryAfterMs('7', now)).toBe(7_000);
-    expect(retryAfterMs('0.5', now)).toBe(500);
-    expect(retryAfterMs('Thu, 01 Jan 2026 00:00:30 GMT', now)).toBe(30_000);
-    expect(retryAfterMs('Wed, 31 Dec 2025 23:59:00 GMT', now)).toBe(0);
-    expect(retryAfterMs('-3', now)).toBe(0);
-    expect(retryAfterMs('soon', now)).toBeUndefined();
-    expect(retryAfterMs(undefined, now)).toBeUndefined();
   });
 });

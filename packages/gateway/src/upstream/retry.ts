@@ -18,15 +18,6 @@ export function isRetryableStatus(status: number): boolean {
   return status === 408 || status === 429 || status === 500 || status === 502 || status === 503 || status === 504;
 }
 
-/** Returns the milliseconds of a `Retry-After` header, in seconds or as a date. */
-export function retryAfterMs(header: string | undefined, now: number): number | undefined {
-  if (header === undefined) return undefined;
-  const seconds = Number(header);
-  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
-  const date = Date.parse(header);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
-}
-
 /** Returns the wait before retry `index` (from 0): a back-off, and never less than what the upstream asked for. */
 export function retryWaitMs(index: number, askedMs: number | undefined, limits: RetryLimits): number {
   const { retryBaseMs, retryMaxMs, random } = limits;

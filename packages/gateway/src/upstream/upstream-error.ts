@@ -1,7 +1,8 @@
 import type { LightningErrorCode } from '@agent-lightning/core';
+import { retryAfterMs } from '@agent-lightning/platform';
 import { ReplyError } from '../http/reply-error.ts';
 import { quoteUpstream } from '../reply-reader/hide-key.ts';
-import { isRetryableStatus, retryAfterMs } from './retry.ts';
+import { isRetryableStatus } from './retry.ts';
 import { shownUrl } from '../http/shown-url.ts';
 import type { HttpReply } from './http-exchange.ts';
 
@@ -82,7 +83,7 @@ export function statusError(
       { code: 'upstream-rejected' },
     );
   }
-  const waitMs = retryAfterMs(reply.header('retry-after'), Date.now());
+  const waitMs = retryAfterMs(reply.header('retry-after'));
   const isFailure = status >= 500;
   return new ReplyError(`the upstream ${isFailure ? 'failed' : 'refused the call'} with status ${status}${said}`, {
     code: isFailure ? 'upstream-failed' : 'upstream-rejected',

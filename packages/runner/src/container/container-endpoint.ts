@@ -1,5 +1,5 @@
 import type { LlmEndpoint } from '@agent-lightning/core';
-import { isLoopback } from '../command/loopback.ts';
+import { isOwnAddress } from '../command/own-address.ts';
 
 /** The name by which a container reaches the machine that runs it, unless it shares that machine's network. */
 export const hostName = 'host.docker.internal';
@@ -12,7 +12,7 @@ export function namesHost(network: string | undefined): boolean {
 /** Returns the endpoint as a container reaches it: where it gets the name of this machine, a loopback address would be its own. */
 export function containerEndpoint(llm: LlmEndpoint, network: string | undefined): LlmEndpoint {
   const url = new URL(llm.baseUrl);
-  if (!namesHost(network) || !isLoopback(url.hostname)) return llm;
+  if (!namesHost(network) || !isOwnAddress(url.hostname)) return llm;
   // By text, for a URL's own form would change what the gateway wrote, such as a missing last slash.
   return { ...llm, baseUrl: llm.baseUrl.replace(url.host, url.port === '' ? hostName : `${hostName}:${url.port}`) };
 }

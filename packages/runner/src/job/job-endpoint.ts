@@ -1,5 +1,5 @@
 import type { LlmEndpoint } from '@agent-lightning/core';
-import { isLoopback } from '../command/loopback.ts';
+import { isOwnAddress } from '../command/own-address.ts';
 import { unreachable, type ResolvedJobOptions } from './job-options.ts';
 
 /** Returns the endpoint as a pod reaches it. @throws {ConfigurationError} `option-invalid` for a loopback address, which would be the pod's own */
@@ -11,6 +11,6 @@ export function jobEndpoint(
   // By text, for a URL's own form would change what the gateway wrote, such as a missing last slash.
   if (gatewayUrl !== undefined)
     return { ...llm, baseUrl: llm.baseUrl.replace(/^[a-z]+:\/\/[^/]+/i, gatewayUrl.origin) };
-  if (isLoopback(url.hostname) && !template.isOnHost) throw unreachable(llm.baseUrl);
+  if (isOwnAddress(url.hostname) && !template.isOnHost) throw unreachable(llm.baseUrl);
   return llm;
 }

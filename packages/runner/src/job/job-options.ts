@@ -5,7 +5,7 @@ import {
   type LaunchOptions,
   type ResolvedCommandOptions,
 } from '../command/command-options.ts';
-import { isLoopback } from '../command/loopback.ts';
+import { isOwnAddress } from '../command/own-address.ts';
 import { renewalMs } from './job-owner.ts';
 import { readTemplate, type JobTemplate } from './job-template.ts';
 
@@ -140,7 +140,7 @@ function resolveGatewayUrl(text: string | undefined, { isOnHost }: JobTemplate):
       text,
       'an http or https address without a path, such as "http://trainer.default.svc:4100"',
     );
-  if (isLoopback(url.hostname) && !isOnHost)
+  if (isOwnAddress(url.hostname) && !isOnHost)
     throw invalid(
       'gatewayUrl',
       text,

@@ -1,5 +1,5 @@
 import { ConfigurationError, LightningError } from '@agent-lightning/core';
-import { backOffMs, systemClock, type BackOffLimits, type Clock } from '@agent-lightning/platform';
+import { backOffMs, retryAfterMs, systemClock, type BackOffLimits, type Clock } from '@agent-lightning/platform';
 import type { ClusterAccess, Identity } from './cluster-access.ts';
 import { ClusterConnection, type ClusterReply, type ClusterRequest } from './cluster-connection.ts';
 
@@ -19,11 +19,11 @@ export interface Answer<Body> {
 }
 
 /** The error of a request that the API server did not take, or did not answer. */
-type Refusal = { readonly error: ConfigurationError; readonly retryAfterMs: number | undefined };
+type Refusal = { readonly error: ConfigurationError; readonly askedMs: number | undefined };
 
 const waits: BackOffLimits = { firstMs: 100, longestMs: 10_000 };
-/** The longest wait that a server's Retry-After is followed for. */
-const longestRetryAfterMs = 60_000;
+/** The longest wait that a server may ask for. */
+const longestAskedMs = 60_000;
 
 /**
  * Asks the API server of one cluster. A request that was not answered, or with 429 or 5xx, or that is refused after its like was granted, is sent
@@ -61,10 +61,13 @@ export class ClusterClient {
         rejected = reply.identity;
         continue;
       }
-      const { error, retryAfterMs } = 'status' in reply ? this.#refusal(request, reply) : reply;
+      const { error, askedMs } = 'status' in reply ? this.#refusal(request, reply) : reply;
       sinceMs ??= this.#clock.now();
       if (!error.retryable || this.#clock.now() - sinceMs >= patienceMs) throw error;
-      await this.#clock.wait(retryAfterMs ?? backOffMs(failures, waits), AbortSignal.any([signal, retriesUntil]));
+      await this.#clock.wait(
+        Math.max(backOffMs(failures, waits), Math.min(askedMs ?? 0, longestAskedMs)),
+        AbortSignal.any([signal, retriesUntil]),
+      );
       retriesUntil.throwIfAborted();
     }
   }
@@ -85,7 +88,7 @@ export class ClusterClient {
         `runJob: the API server ${this.#access.server.origin} (${this.#access.source}) did not answer: ${message || code}`,
         { code: 'command-unavailable', retryable: !isOfCertificates(code), cause },
       );
-      return { error, retryAfterMs: undefined };
+      return { error, askedMs: undefined };
     }
   }
 
@@ -105,7 +108,7 @@ export class ClusterClient {
         `runJob: the API server answered ${method} ${path} with ${status}: ${words}${advice}`,
         { code: 'command-unavailable', retryable: isPassing },
       ),
-      retryAfterMs: readRetryAfter(headers['retry-after']),
+      askedMs: retryAfterMs(headers['retry-after']),
     };
   }
 }
@@ -127,11 +130,6 @@ function isConflict({ status, body }: Pick<ClusterReply, 'status' | 'body'>): bo
 /** Tells whether a connection failed for a reason that will stay. */
 function isOfCertificates(code: string | undefined): boolean {
   return code !== undefined && /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)|_CERT(?:_|$)/.test(code);
-}
-
-function readRetryAfter(value: string | undefined): number | undefined {
-  const seconds = Number(value?.trim() || Number.NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds * 1_000, longestRetryAfterMs) : undefined;
 }
 
 /** Returns what an answer says as JSON; undefined where it is none, such as a log or an error of a proxy. */

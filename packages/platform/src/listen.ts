@@ -1,17 +1,27 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ConfigurationError, type LightningErrorCode } from '@agent-lightning/core';
+import { ConfigurationError } from '@agent-lightning/core';
 
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
   /** Host names, besides the loopback's and the bound one, that requests may name. */
   readonly allowedHosts: readonly string[];
-  readonly maxConnections: number;
+  /** The longest time in which a request may come whole. */
+  readonly requestTimeoutMs: number;
   /** The time for which a client that sent no readable request may keep its half of the connection open. @default 1_000 */
   readonly lingerMs?: number;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Returns what is answered, as JSON, to a request that could not even be read. */
+  readonly unreadableBody: (problem: UnreadableRequest) => object;
+}
+
+/** Why a request could not be read. */
+export interface UnreadableRequest {
+  readonly code: 'request-invalid' | 'request-too-large' | 'timed-out';
+  readonly status: number;
+  readonly message: string;
 }
 
 /** A listening server. */
@@ -19,31 +29,26 @@ export interface Listener {
   /** The address, such as `http://127.0.0.1:4747`. */
   readonly url: string;
   readonly server: Server;
-  /** Tells whether a `Host` header names this server; others are refused, against DNS rebinding. */
+  /** Tells whether a `Host` header names this server; others are to be refused, against DNS rebinding. */
   isKnownHost(host: string | undefined): boolean;
-  /** Stops listening; resolves when every connection is closed. Idle ones are closed at once, the others after their answer. */
+  /** Stops listening; resolves when every connection is closed. Idle ones are closed at once, the others after their reply. */
   close(): Promise<void>;
 }
 
-/** The connections that the system keeps until they are accepted: its own default of 511 is less than the runners of one run. */
+/** The connections that the system keeps until they are accepted: its own default of 511 is less than the agents of one run. */
 const backlog = 4_096;
 const maxHeaderSize = 32_768;
 const loopbackNames: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/u.test(host);
-}
-
 /** Starts an HTTP server. @throws {ConfigurationError} `port-unavailable`, naming the port and what to do */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { host, port, allowedHosts, maxConnections, lingerMs = 1_000, handle } = options;
+  const { host, port, allowedHosts, requestTimeoutMs, handle } = options;
   // A client that reuses a connection just as it is closed for idleness sees a reset: so idle ones live long.
   const server = createServer(
-    { keepAliveTimeout: 75_000, headersTimeout: 30_000, requestTimeout: 300_000, maxHeaderSize },
+    { keepAliveTimeout: 75_000, headersTimeout: 30_000, requestTimeout: requestTimeoutMs, maxHeaderSize },
     handle,
   );
-  server.maxConnections = maxConnections;
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseUnread(error, socket, lingerMs));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseUnreadable(error, socket, options));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
     server.listen({ port, host, backlog }, resolve);
@@ -63,23 +68,23 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
-/**
- * Answers what is no request of HTTP, or has too long headers, as JSON like every other error; then closes the connection, even where
- * the client keeps its own half open.
- */
-function refuseUnread(error: NodeJS.ErrnoException, socket: Duplex, lingerMs: number): void {
+/** Answers what is no request of HTTP, and closes the connection even where the client keeps its own half open. */
+function refuseUnreadable(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  { unreadableBody, lingerMs = 1_000 }: ListenOptions,
+): void {
   if (socket.writableEnded) return; // more of the same
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
-  const [status, code, message] = unreadReasons[error.code ?? ''] ?? [
-    '400 Bad Request',
-    'request-invalid',
-    'this is no request of HTTP/1.1',
+  const [reason, problem] = problems[error.code ?? ''] ?? otherProblem;
+  const body = JSON.stringify(unreadableBody(problem));
+  const head = [
+    `HTTP/1.1 ${problem.status} ${reason}`,
+    'connection: close',
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
   ];
-  const body = JSON.stringify({ error: { type: 'StoreError', code, message, retryable: false } });
-  const length = Buffer.byteLength(body);
-  socket.end(
-    `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${length}\r\n\r\n${body}`,
-  );
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
   // What still comes is read and dropped, or the client would see a reset before it has read the answer.
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), lingerMs);
@@ -89,14 +94,22 @@ function refuseUnread(error: NodeJS.ErrnoException, socket: Duplex, lingerMs: nu
   socket.once('close', () => clearTimeout(timer));
 }
 
-const unreadReasons: Readonly<Record<string, readonly [status: string, code: LightningErrorCode, message: string]>> = {
+type Problem = readonly [reason: string, UnreadableRequest];
+
+const problems: Readonly<Record<string, Problem>> = {
   HPE_HEADER_OVERFLOW: [
-    '431 Request Header Fields Too Large',
-    'request-too-large',
-    `the headers are longer than ${maxHeaderSize} bytes`,
+    'Request Header Fields Too Large',
+    { status: 431, code: 'request-too-large', message: `the headers are longer than ${maxHeaderSize} bytes` },
   ],
-  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'timed-out', 'the request did not come within its time'],
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    'Request Timeout',
+    { status: 408, code: 'timed-out', message: 'the request did not come within its time' },
+  ],
 };
+const otherProblem: Problem = [
+  'Bad Request',
+  { status: 400, code: 'request-invalid', message: 'this is no request of HTTP/1.1' },
+];
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): ConfigurationError {
   const advice = {
