@@ -75,7 +75,7 @@ export const frameworks: Readonly<Record<string, Framework>> = {
       researcher: { agentMatch: 'gpt-4o' },
       writer: { agentMatch: 'gpt-4o-mini' },
     },
-    steps: 4,
+    steps: 6,
     learningRate: 3e-4,
   },
 };
@@ -94,9 +94,10 @@ function rewardForecast({ subject }: Question, { answer, told }: Answer): number
   return high !== undefined && afterComma !== undefined && afterComma.includes(high) ? 1 : 0;
 }
 
-/** Returns half a point for a headline that begins with the topic, and half for a fact that does: "The Vikings were…", not "I will tell you…". */
-function rewardNews({ subject }: Question, { answer, told }: Answer): number {
-  const begins = (text = ''): boolean =>
-    text.trim().toLowerCase().replace(/^the /u, '').startsWith(subject.toLowerCase());
-  return (Number(begins(answer)) + Number(begins(told[0]))) / 2;
+/** Returns half a point for a fact that begins with the topic ("The Vikings were…", not "I will tell you…"), and half for a headline of at most eight words that names it. */
+function rewardNews({ subject }: Question, { answer, told: [fact = ''] }: Answer): number {
+  const topic = subject.toLowerCase();
+  const begins = fact.trim().toLowerCase().replace(/^the /u, '').startsWith(topic);
+  const isHeadline = answer.trim().split(/\s+/u).length <= 8 && answer.toLowerCase().includes(topic);
+  return (Number(begins) + Number(isHeadline)) / 2;
 }

@@ -29,7 +29,7 @@ research_task = Task(
 )
 
 headline_task = Task(
-    description="Write a headline for the fact that you got.",
+    description="Write a headline about {topic} from the fact that you got.",
     expected_output="A headline of at most eight words that names {topic}.",
     agent=writer,
     context=[research_task],

@@ -5,6 +5,7 @@ import { image } from './container-engine.ts';
 
 const folder = process.env['READY_FOLDER']!;
 const rollout = runContainer({
+  engine: process.env['ENGINE']!,
   image,
   args: ['-e', 'setInterval(() => {}, 1000); require("node:fs").writeFileSync("/ready/orphan", "")'],
   engineArgs: ['--volume', `${folder}:/ready`],

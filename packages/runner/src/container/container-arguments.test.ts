@@ -1,14 +1,15 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LlmEndpoint } from '@agent-lightning/core';
 import { containerArguments, engineEnvironment } from './container-arguments.ts';
-import { containerEndpoint } from './container-endpoint.ts';
+import { containerEndpoint, type EngineKind } from './container-endpoint.ts';
 import { resolveContainerOptions, type RunContainerOptions } from './container-options.ts';
 import { ownedName, isOrphan, thisOwner } from '../process-owner.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
-function build(options: Partial<RunContainerOptions>, env: Record<string, string> = {}) {
+function build(options: Partial<RunContainerOptions>, env: Record<string, string> = {}, engine: EngineKind = 'docker') {
   const facts = {
+    engine,
     name: 'n',
     labels: { 'agent-lightning.rollout': 'r' },
     env,
@@ -33,6 +34,7 @@ describe('the arguments of a container', () => {
     expect(valuesOf(args, '--cap-drop')).toEqual(['ALL']);
     expect(valuesOf(args, '--pids-limit')).toEqual(['512']);
     expect(valuesOf(args, '--log-driver')).toEqual(['none']);
+    expect(valuesOf(args, '--stop-timeout')).toEqual(['0']);
     expect(args).not.toContain('--memory');
     expect(args).not.toContain('--cpus');
   });
@@ -55,6 +57,8 @@ describe('the arguments of a container', () => {
   ])('have its network %s', (network, networks, hosts) => {
     const { args } = build(network === undefined ? {} : { network });
     expect([valuesOf(args, '--network'), valuesOf(args, '--add-host')]).toEqual([networks, hosts]);
+    const ofPodman = build(network === undefined ? {} : { network }, {}, 'podman').args;
+    expect([valuesOf(ofPodman, '--network'), valuesOf(ofPodman, '--add-host')]).toEqual([networks, []]);
   });
 
   it('show no value of a variable, but where the engine would take it for its own', () => {
@@ -91,7 +95,9 @@ describe('the endpoint of a container', () => {
     ['https://gateway.example/v1', undefined, 'https://gateway.example/v1'],
     ['http://10.0.0.1:4000/v1', undefined, 'http://10.0.0.1:4000/v1'],
   ])('%s on the network %s is %s', (baseUrl, network, expected) => {
-    expect(containerEndpoint(at(baseUrl), network)).toEqual(at(expected));
+    expect(containerEndpoint(at(baseUrl), network, 'docker')).toEqual(at(expected));
+    const ofPodman = expected.replace('host.docker.internal', 'host.containers.internal');
+    expect(containerEndpoint(at(baseUrl), network, 'podman')).toEqual(at(ofPodman));
   });
 });
 

@@ -1,9 +1,10 @@
 import { isOfEveryProgram } from '../command/inherited-environment.ts';
-import { hostName, namesHost } from './container-endpoint.ts';
+import { hostNames, namesHost, type EngineKind } from './container-endpoint.ts';
 import type { ResolvedContainerOptions } from './container-options.ts';
 
 /** Holds what is said of one container besides the options. */
 export interface ContainerFacts {
+  readonly engine: EngineKind;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The environment of the container. */
@@ -16,19 +17,21 @@ export interface ContainerFacts {
 /** Returns the arguments of `docker run` and the environment in which it is started. */
 export function containerArguments<Task>(
   options: Omit<ResolvedContainerOptions<Task>, 'shared'>,
-  { name, labels, env, engineEnv, args }: ContainerFacts,
+  { engine, name, labels, env, engineEnv, args }: ContainerFacts,
 ): { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> } {
   const variables = splitVariables(env);
   return {
     args: [
       ...words(`run --rm --interactive --init --name ${name}`),
       ...Object.entries(labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]),
+      // A removal by force ends it at once: its own time to end is over by then.
+      ...words('--stop-timeout 0'),
       // The engine keeps no second copy of the output, which has no bound.
       ...words('--log-driver none'),
       ...words(`--security-opt no-new-privileges --cap-drop ALL --pids-limit ${options.pids}`),
       ...(options.memory === undefined ? [] : words(`--memory ${options.memory} --memory-swap ${options.memory}`)),
       ...(options.cpus === undefined ? [] : ['--cpus', String(options.cpus)]),
-      ...networkArguments(options.network),
+      ...networkArguments(options.network, engine),
       ...variables.args,
       ...options.engineArgs,
       options.image,
@@ -43,10 +46,10 @@ function words(text: string): readonly string[] {
   return text.split(' ');
 }
 
-function networkArguments(network: string | undefined): readonly string[] {
+function networkArguments(network: string | undefined, engine: EngineKind): readonly string[] {
   return [
     ...(network === undefined ? [] : ['--network', network]),
-    ...(namesHost(network) ? ['--add-host', `${hostName}:host-gateway`] : []),
+    ...(engine === 'docker' && namesHost(network) ? ['--add-host', `${hostNames.docker}:host-gateway`] : []),
   ];
 }
 

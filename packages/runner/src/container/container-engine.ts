@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { ConfigurationError } from '@agent-lightning/core';
 import { explainStart } from '../command/explain-start.ts';
 import { isOrphan, type ProcessOwner } from '../process-owner.ts';
+import type { EngineKind } from './container-endpoint.ts';
 
 const execute = promisify(execFile);
 
@@ -20,6 +21,11 @@ export class ContainerEngine {
   constructor(program: string, env: Readonly<Record<string, string>>) {
     this.#program = program;
     this.#env = env;
+  }
+
+  /** Tells what the engine is: its program may have any name, and Podman's may have Docker's. @throws {ConfigurationError} `command-unavailable` */
+  async kind(): Promise<EngineKind> {
+    return /^podman /i.test(await this.#ask(['--version'])) ? 'podman' : 'docker';
   }
 
   /** Removes the containers that processes left which are gone. @throws {ConfigurationError} `command-unavailable` when the engine does not answer */

@@ -10,7 +10,7 @@ import type { Launcher } from '../command/launcher.ts';
 import { answerTo, startSpan, supervise } from '../command/supervise.ts';
 import type { RolloutContext, RolloutFunction, RolloutResult } from '../rollout-function.ts';
 import { containerArguments, engineEnvironment } from './container-arguments.ts';
-import { containerEndpoint } from './container-endpoint.ts';
+import { containerEndpoint, type EngineKind } from './container-endpoint.ts';
 import { ContainerEngine, spaceLabel } from './container-engine.ts';
 import {
   resolveContainerOptions,
@@ -35,8 +35,13 @@ export function runContainer<Task = JsonValue>(options: RunContainerOptions<Task
   return (task, context) => containers.run(task, context);
 }
 
-/** The words of an engine, or of the first process that it puts into a container, when a program cannot be started. */
-const startFault = /^(?:(?:docker|podman|Error|catatonit): |\[FATAL tini ).*/m;
+/** The words of an engine, or of the first process that it puts into a container, when a program cannot be started; by exit code. */
+const startFaults: Readonly<Record<number, RegExp>> = {
+  1: /^ERROR \(catatonit:\d+\): failed to exec .*/m,
+  125: /^(?:docker|podman|Error): .*/m,
+  126: /^(?:docker|podman|Error): .*|^\[FATAL tini .*/m,
+  127: /^(?:docker|podman|Error): .*|^\[FATAL tini .*/m,
+};
 
 /** Runs the containers of one `runContainer`. */
 class Containers<Task> {
@@ -45,7 +50,7 @@ class Containers<Task> {
   readonly #owner: ProcessOwner = thisOwner();
   readonly #engineEnv = engineEnvironment(inheritedEnvironment([], true));
   readonly #engine: ContainerEngine;
-  #swept: Promise<void> | undefined;
+  #prepared: Promise<EngineKind> | undefined;
 
   constructor(options: ResolvedContainerOptions<Task>) {
     this.#options = options;
@@ -56,15 +61,16 @@ class Containers<Task> {
   async run(task: Task, context: RolloutContext): Promise<RolloutResult> {
     const scope = requireRollout('runContainer');
     const { shared } = this.#options;
-    await this.#sweepOnce();
+    const kind = await this.#prepareOnce();
     await answerTo('runContainer', shared.answersTo, scope);
     const args = typeof shared.args === 'function' ? shared.args(task, context) : shared.args;
-    const output = await this.#runOne(scope, task, context, checkArguments('runContainer', args));
+    const output = await this.#runOne(kind, scope, task, context, checkArguments('runContainer', args));
     this.#checkStart(output);
     return await rewardCommand(this.#launcher, shared, { task, ...output }, context);
   }
 
   async #runOne(
+    engine: EngineKind,
     scope: RolloutScope,
     task: Task,
     context: RolloutContext,
@@ -74,9 +80,10 @@ class Containers<Task> {
     const name = ownedName(this.#owner);
     const spanId = randomSpanId();
     const start = containerArguments(this.#options, {
+      engine,
       name,
       labels: this.#labels(context),
-      env: this.#environment(scope, task, context, spanId),
+      env: this.#environment(engine, scope, task, context, spanId),
       engineEnv: this.#engineEnv,
       args,
     });
@@ -105,10 +112,16 @@ class Containers<Task> {
     };
   }
 
-  #environment(scope: RolloutScope, task: Task, context: RolloutContext, spanId: string): Record<string, string> {
+  #environment(
+    engine: EngineKind,
+    scope: RolloutScope,
+    task: Task,
+    context: RolloutContext,
+    spanId: string,
+  ): Record<string, string> {
     const { network, inheritEnv, shared } = this.#options;
     const own = scope.llm ?? scope.ownEndpoint;
-    const endpoint = own === undefined ? undefined : containerEndpoint(own, network);
+    const endpoint = own === undefined ? undefined : containerEndpoint(own, network, engine);
     const inherited = Object.fromEntries(inheritEnv.map((name) => [name, process.env[name]]));
     return attemptEnvironment({
       launcher: 'runContainer',
@@ -122,19 +135,23 @@ class Containers<Task> {
     });
   }
 
-  /** Sweeps before the first container; tries again when the engine did not answer. */
-  #sweepOnce(): Promise<void> {
-    this.#swept ??= this.#engine.sweep(this.#owner).catch((error: unknown) => {
-      this.#swept = undefined;
+  /** Sweeps before the first container, and tells what the engine is; tries again when it did not answer. */
+  #prepareOnce(): Promise<EngineKind> {
+    this.#prepared ??= this.#prepare().catch((error: unknown) => {
+      this.#prepared = undefined;
       throw error;
     });
-    return this.#swept;
+    return this.#prepared;
+  }
+
+  async #prepare(): Promise<EngineKind> {
+    const [kind] = await Promise.all([this.#engine.kind(), this.#engine.sweep(this.#owner)]);
+    return kind;
   }
 
   /** @throws {ConfigurationError} `command-unavailable` when the engine, not the agent, gave the exit code */
   #checkStart({ exitCode, stderr }: ChildOutput): void {
-    if (exitCode === null || exitCode < 125 || exitCode > 127) return;
-    const why = startFault.exec(stderr)?.[0];
+    const why = startFaults[exitCode ?? 0]?.exec(stderr)?.[0];
     if (why === undefined) return;
     const { engine, image } = this.#options;
     throw new ConfigurationError(
