@@ -63,14 +63,17 @@ export class PostgresReader implements RecordReader {
     add(query.modes, (modes) => `r.mode = ANY(${modes}::text[])`);
     add(query.runId, (id) => `r.run_id = ${id}`);
     add(query.groupId, (id) => `r.group_id = ${id}`);
+    add(query.endedSinceMs, (ms) => `r.ended_at_ms >= ${ms}`);
     add(
       cursor === undefined ? undefined : readPageCursor('query.cursor', cursor),
       (at) => `r.ordinal ${isAscending ? '>' : '<'} ${at}`,
     );
     values.push(query.limit + 1);
+    // In the order of its index, all that ended before would be read: those that are asked for are sorted.
+    const ordinal = query.endedSinceMs === undefined ? 'r.ordinal' : 'r.ordinal + 0';
     const rows = await this.transaction.query(
       `${selectRollouts} ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`}
-       ORDER BY r.ordinal ${isAscending ? 'ASC' : 'DESC'} LIMIT $${values.length}`,
+       ORDER BY ${ordinal} ${isAscending ? 'ASC' : 'DESC'} LIMIT $${values.length}`,
       values,
     );
     const items = rows.slice(0, query.limit).map((row) => decodeRollout(row).rollout);

@@ -214,20 +214,38 @@ it('finds the spans of a query through an index, by their ids too', async () => 
      INSERT INTO spans SELECT CASE WHEN n % 2 = 0 THEN 1 ELSE 2 + n / 2 % 100 END, n, lpad(to_hex(n), 16, '0'), 1, 'agent', 'x', '{}' FROM generate_series(1, 20000) n;
      ANALYZE`,
   );
+  for (const query of [{}, { attemptId: 'latest' }, { includeTokens: true }]) {
+    const spanIds = ['0000000000000002', '0000000000000004'];
+    const text = await planOf((reader) => reader.querySpans({ rolloutIds: ['a'], spanIds, ...query }));
+    expect(text).toMatch(/using spans_id on spans s.*\n\s*Index Cond: \(.*ordinal = .*span_id = ANY/);
+  }
+});
+
+it('finds what ended lately through its index, and not in the order in which it was queued', async () => {
+  await open();
+  await runSql(
+    server.url,
+    `SET search_path = "${schema}";
+     INSERT INTO rollouts (ordinal, rollout_id, status, mode, queue, priority, attempt_count, last_sequence_id, created_at_ms, available_at_ms, ended_at_ms)
+       SELECT n, 'r' || n, 'failed', 'train', 'q', 0, 0, 0, 1, 1, n FROM generate_series(1, 20000) n;
+     ANALYZE`,
+  );
+  const text = await planOf((reader) => reader.queryRollouts({ endedSinceMs: 19_990, order: 'asc', limit: 1_000 }));
+  expect(text).toMatch(/(?:using|on) rollouts_ended\b/);
+});
+
+/** Returns the plans of the statements by which something is read. */
+async function planOf(read: (reader: PostgresReader) => Promise<unknown>): Promise<string> {
   const client = new pg.Client({ connectionString: server.url, options: `-c search_path="${schema}"` });
-  const spanIds = ['0000000000000002', '0000000000000004'];
-  const names = new StatementNames();
   await client.connect();
   try {
-    for (const query of [{ spanIds }, { spanIds, attemptId: 'latest' }, { spanIds, includeTokens: true }]) {
-      const plans = new Plans(client, names);
-      await new PostgresReader(plans).querySpans({ rolloutIds: ['a'], ...query });
-      expect(plans.text).toMatch(/using spans_id on spans s.*\n\s*Index Cond: \(.*ordinal = .*span_id = ANY/);
-    }
+    const plans = new Plans(client, new StatementNames());
+    await read(new PostgresReader(plans));
+    return plans.text;
   } finally {
     await client.end();
   }
-});
+}
 
 describe('a connection that breaks', () => {
   it('goes on with reads, writes and waits', async () => {

@@ -323,7 +323,8 @@ function matches(rollout: Rollout, query: ResolvedRolloutQuery, ids: ReadonlySet
     (query.statuses === undefined || query.statuses.includes(rollout.status)) &&
     (query.modes === undefined || query.modes.includes(rollout.mode)) &&
     (query.runId === undefined || query.runId === rollout.runId) &&
-    (query.groupId === undefined || query.groupId === rollout.groupId)
+    (query.groupId === undefined || query.groupId === rollout.groupId) &&
+    (query.endedSinceMs === undefined || (rollout.endedAtMs ?? -Infinity) >= query.endedSinceMs)
   );
 }
 

@@ -221,6 +221,7 @@ const queryFields: Readonly<Record<keyof RolloutQuery, true>> = {
   modes: true,
   runId: true,
   groupId: true,
+  endedSinceMs: true,
   order: true,
   limit: true,
   cursor: true,
@@ -237,6 +238,9 @@ export function resolveQuery(query: RolloutQuery): ResolvedRolloutQuery {
     ...(query.modes === undefined ? {} : { modes: checkListOf('query.modes', query.modes, modes) }),
     ...(runId === undefined ? {} : { runId }),
     ...(groupId === undefined ? {} : { groupId }),
+    ...(query.endedSinceMs === undefined
+      ? {}
+      : { endedSinceMs: checkInteger('query.endedSinceMs', query.endedSinceMs, 0) }),
     ...(query.cursor === undefined ? {} : { cursor: checkText('query.cursor', query.cursor, 200, 1) }),
     order: checkOneOf('query.order', query.order ?? 'asc', ['asc', 'desc']),
     limit: checkInteger('query.limit', query.limit ?? 1_000, 1, 10_000),

@@ -80,6 +80,8 @@ export interface RolloutQuery {
   readonly modes?: readonly RolloutMode[];
   readonly runId?: string;
   readonly groupId?: string;
+  /** Only rollouts that ended at this time or later, in milliseconds since the epoch. What they cost does not grow with those that ended before. */
+  readonly endedSinceMs?: number;
   /** The order by time of enqueueing. @default 'asc' */
   readonly order?: 'asc' | 'desc';
   /** 1 to 10_000. @default 1_000 */

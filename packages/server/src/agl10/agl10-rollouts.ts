@@ -11,6 +11,7 @@ import {
   type StatusPatch,
 } from './agl10-shapes.ts';
 import { KeyedTurns } from '../keyed-turns.ts';
+import { EndedRollouts } from './ended-rollouts.ts';
 
 /** The member of a rollout's metadata that holds what our rollouts have no field for. */
 const metaName = 'agl10';
@@ -31,15 +32,11 @@ interface Note {
 }
 
 const mostNotes = 200_000;
-/** The most rollouts of one page of our store. */
-const mostListed = 10_000;
 /** Controllers of Agent Lightning 1.0 send no heartbeat: the rollout's own time limit ends an attempt. */
 const leaseMs = 30 * 24 * 3_600_000;
 /** The controller ends a late agent itself; a rollout whose controller is gone ends so much later. */
 const graceMs = 60_000;
 const workerId = 'agl10-controller';
-/** Names the turns of looking for ended rollouts; no rollout has such an id. */
-const endedTurn = '/ended';
 
 const nextStates: Readonly<Record<State, readonly State[]>> = {
   queuing: ['running', 'failed'],
@@ -65,16 +62,15 @@ export class Agl10Rollouts {
   readonly #store: LightningStore;
   readonly #notes: Map<string, Note> = new Map();
   readonly #deleted: Set<string> = new Set();
-  /** Ids of final rollouts in the order in which they were first seen final, those that are hidden too; it holds until the server ends. */
-  readonly #ended: Set<string> = new Set();
-  /** How many ids were at the front of `#ended` whose rollouts the store has no more: they keep their places. */
-  #endedBefore: number = 0;
+  /** All that are final, those that are hidden too. */
+  readonly #ended: EndedRollouts;
   readonly #turns: KeyedTurns = new KeyedTurns();
   /** Called before an attempt ends, so that its model calls are stored. */
   readonly #beforeEnd: (claim: Claim) => Promise<void>;
 
   constructor(store: LightningStore, beforeEnd: (claim: Claim) => Promise<void>) {
     this.#store = store;
+    this.#ended = new EndedRollouts(store, (rollout) => metaOf(rollout) !== undefined);
     this.#beforeEnd = beforeEnd;
   }
 
@@ -122,42 +118,14 @@ export class Agl10Rollouts {
 
   /** Returns a page of the final rollouts in the order in which they were first seen final; deleted ones count and are left out. */
   async terminal(after: number, limit: number): Promise<JsonObject> {
-    await this.#turns.run(endedTurn, () => this.#noteEnded());
-    const [from, most] = [Math.max(0, after), Math.min(Math.max(1, limit), mostListed)];
-    const start = Math.max(from, this.#endedBefore);
-    const place = start - this.#endedBefore;
-    const ids = [...this.#ended].slice(place, place + most);
-    const { items: found } = await this.#store.queryRollouts({ rolloutIds: ids, limit: mostListed });
-    const rollouts = new Map(found.map((rollout) => [rollout.rolloutId, rollout]));
-    const items = ids.flatMap((id) => {
-      const rollout = rollouts.get(id);
-      if (rollout === undefined || !this.#isShown(rollout)) return [];
-      const { rollout_id, is_train, status } = this.view(rollout);
-      return [{ rollout_id, state: status.state, data_id: dataIdOf(rollout), is_train }];
-    });
-    return { items, next_after: start + ids.length, total_terminal: this.#endedBefore + this.#ended.size };
-  }
-
-  /** Adds the rollouts that became final to those known, and forgets those that the store has no more: a place that a client was told of stays. */
-  async #noteEnded(): Promise<void> {
-    const ended: Rollout[] = [];
-    const stored = new Set<string>();
-    const query = { statuses: [...storeStatuses.succeeded, ...storeStatuses.failed], limit: mostListed };
-    let cursor: string | undefined;
-    do {
-      const page = await this.#store.queryRollouts({ ...query, ...(cursor === undefined ? {} : { cursor }) });
-      for (const rollout of page.items)
-        if (this.#ended.has(rollout.rolloutId)) stored.add(rollout.rolloutId);
-        else if (metaOf(rollout) !== undefined) ended.push(rollout);
-      cursor = page.nextCursor;
-    } while (cursor !== undefined);
-    for (const rolloutId of this.#ended) {
-      if (stored.has(rolloutId)) break;
-      this.#ended.delete(rolloutId);
-      this.#endedBefore++;
-    }
-    ended.sort((a, b) => (a.endedAtMs ?? 0) - (b.endedAtMs ?? 0));
-    for (const { rolloutId } of ended) this.#ended.add(rolloutId);
+    const page = await this.#ended.page(Math.max(0, after), Math.max(1, limit));
+    const items = page.rollouts
+      .filter((rollout) => this.#isShown(rollout))
+      .map((rollout) => {
+        const { rollout_id, is_train, status } = this.view(rollout);
+        return { rollout_id, state: status.state, data_id: dataIdOf(rollout), is_train };
+      });
+    return { items, next_after: page.nextPlace, total_terminal: page.total };
   }
 
   view(rollout: Rollout): Agl10Rollout {

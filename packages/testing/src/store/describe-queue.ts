@@ -189,6 +189,27 @@ export function describeQueue(open: OpenStore): void {
       expect(await ids({ statuses: [] })).toEqual([]);
     });
 
+    testStore('finds what ended since a time, in either order and page by page', open, async ({ store, advance }) => {
+      await store.enqueue(['a', 'b', 'c', 'd'].map((rolloutId) => ({ rolloutId, input: 0 })));
+      const endedAtMs: number[] = [];
+      for (const rolloutId of ['d', 'b', 'a']) {
+        endedAtMs.push((await store.cancel(rolloutId)).endedAtMs as number);
+        advance(1_000);
+      }
+      const ids = async (query: object): Promise<string[]> =>
+        (await store.queryRollouts(query)).items.map((rollout) => rollout.rolloutId);
+      const [first, second, last] = endedAtMs as [number, number, number];
+      expect(await ids({ endedSinceMs: 0 })).toEqual(['a', 'b', 'd']);
+      expect(await ids({ endedSinceMs: second })).toEqual(['a', 'b']);
+      expect(await ids({ endedSinceMs: first + 1, order: 'desc' })).toEqual(['b', 'a']);
+      expect(await ids({ endedSinceMs: first, statuses: ['succeeded'] })).toEqual([]);
+      expect(await ids({ endedSinceMs: last + 1 })).toEqual([]);
+      const page = await store.queryRollouts({ endedSinceMs: first, limit: 2 });
+      expect(page.items.map(({ rolloutId }) => rolloutId)).toEqual(['a', 'b']);
+      expect(await ids({ endedSinceMs: first, limit: 2, cursor: page.nextCursor })).toEqual(['d']);
+      await expect(store.queryRollouts({ endedSinceMs: Number.NaN })).rejects.toMatchObject({ code: 'store-invalid' });
+    });
+
     testStore('keeps what it stored apart from what callers hold', open, async ({ store }) => {
       const input = { list: [1] };
       const change = (rollout: Rollout | undefined): void => {
