@@ -552,6 +552,7 @@ const exempt: Readonly<Record<string, string>> = {
   'gpu VllmStartOptions': 'one of VllmOptions',
   'observability MetricLogOptions': 'parts of a run, which the trainer puts together',
   'observability ResolvedOpenTelemetryOptions': 'made of OpenTelemetryOptions',
+  'platform ListenOptions': 'given by code of this project alone',
   'platform OutageOptions': 'given by code of this project alone',
   'server RequestErrorOptions': 'given by code of routes alone, as the options of an Error are',
   'dashboard WriteReportOptions': 'parts of a run, which the trainer puts together',

@@ -52,9 +52,10 @@ describe('the rewards', () => {
     ['agent-framework', 'It is rainy in Rome, with 17°C.', [forecast.replace('Rome', 'Bonn')], 0],
     ['agent-framework', forecast, [forecast], 0],
     ['agent-framework', 'Rome: undefined', ['no such city'], 0],
-    ['crewai', 'Rome in Eight Words', ['The Rome of old was not built in a day.'], 1],
-    ['crewai', 'A headline for Rome', [' rome was not built in a day.'], 0.5],
-    ['crewai', 'Rome in Eight Words', ['I will tell you of Rome.'], 0.5],
+    ['crewai', 'Eight words, of which one is Rome: done', ['The Rome of old was not built in a day.'], 1],
+    ['crewai', 'Nine words, and one of them is Rome: too many', [' rome was not built in a day.'], 0.5],
+    ['crewai', 'All Roads Lead to Rome', ['I will tell you of Rome.'], 0.5],
+    ['crewai', 'You can return the headline.', ['I will tell you of Rome.'], 0],
     ['crewai', 'You can return the headline.', [], 0],
   ])('%s: "%s" after %j earns %d', (framework, answer, told, expected) => {
     expect(reward(framework, 'Rome', { answer, told })).toBe(expected);
