@@ -1,14 +1,5 @@
 import { check, type AgentMatch, type Episode, type Examination, type Rollout } from '@agent-lightning/core';
-import {
-  countFailures,
-  describeFailure,
-  type FailureScoring,
-  planGroups,
-  Progress,
-  RolloutCollector,
-  type SpendMeter,
-} from '@agent-lightning/run';
-import { countRollouts } from './count-rollouts.ts';
+import { countFailures, describeFailure, type FailureScoring, planGroups, type SpendMeter } from '@agent-lightning/run';
 import { describeDevReport } from './dev-text.ts';
 import { examineCalls, type CallExamination } from './dev-calls.ts';
 import { countOwnCalls, examineOwnModels, type OwnModelCalls } from './dev-own-models.ts';
@@ -16,8 +7,9 @@ import { countGroupsWithVariance } from './groups-with-variance.ts';
 import { toPlainTasks } from './plain-tasks.ts';
 import { describeTellingRollout } from './telling-rollout.ts';
 import { createScorer } from './group-reward.ts';
-import { joinStops, runOnMeter } from './open-meter.ts';
-import { openSession, scoreFailures, toHost } from './open-run.ts';
+import { runOnMeter } from './open-meter.ts';
+import { toHost } from './open-run.ts';
+import { openCollector, runAside } from './run-aside.ts';
 import { StepEpisodes } from './step-episodes.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
@@ -104,35 +96,12 @@ async function dryRunOnMeter<Task>(
   const tasks = toPlainTasks('dev: tasks', dev.tasks as readonly Task[]);
   const samples = check.wholeNumber('dev: samples', dev.samples ?? 4, 2);
   if (dev.allowOutside !== undefined) check.agentMatch('dev: allowOutside', dev.allowOutside);
-  const runId = 'dev';
-  const trainer = { ...options, store: undefined, gateway: undefined, runners: Math.max(1, options.runners) };
-  const { logger, progress: mode } = options;
-  const progress = new Progress({ mode: mode === 'none' ? 'none' : 'plain', logger, steps: 0 });
-  const hooks = countRollouts(options.hooks, progress);
-  const session = await openSession(trainer, {
-    runId,
-    storePath: undefined,
-    hooks,
-    meter,
-    ...(isOwn && { hasPolicy: false }),
-  });
-  progress.watchCalls(() => session.openCalls());
-  try {
-    progress.begin(0, 'the dry run', tasks.length * samples);
-    const stopping = joinStops(options, session, meter);
+  const aside = { runId: 'dev', title: 'the dry run', rollouts: tasks.length * samples, meter, isOwn };
+  return await runAside(options, aside, async (parts) => {
+    const { trainer, session, stopping, failures } = parts;
     const rehearsal = isOwn ? undefined : await options.algorithm.rehearse(toHost(trainer, session, tasks, stopping));
     session.start();
-    const failures = scoreFailures(options);
-    const collector = new RolloutCollector({
-      store: session.store,
-      runId,
-      retry: options.retry,
-      attemptTimeoutMs: options.attemptTimeoutMs,
-      resumed: false,
-      policies: rehearsal?.policies ?? [],
-      failures,
-      meter,
-    });
+    const collector = openCollector(options, aside, parts, rehearsal);
     const planned = planGroups(0, tasks, [...tasks.keys()], samples, rehearsal?.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
     const read = await new StepEpisodes(collector, createScorer({ options, session, collector })).read(rollouts);
@@ -146,10 +115,7 @@ async function dryRunOnMeter<Task>(
     const table = session.gateway === undefined ? undefined : calls.table.describe();
     options.logger.info(describeDevReport(report, { table, rollout, isOwn }));
     return report;
-  } finally {
-    progress.end();
-    await session.close();
-  }
+  });
 }
 
 function toDevReport(

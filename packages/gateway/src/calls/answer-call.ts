@@ -86,6 +86,22 @@ function route(exchange: CallExchange, draft: ReplyDraft, progress: CallProgress
       );
 }
 
+/** Returns what is known of a call that has ended now. */
+export function outcomeOf(
+  draft: ReplyDraft,
+  error: ReplyError | undefined,
+  startedAtMs: number,
+): Omit<CallOutcome, 'retries' | 'upstream'> {
+  const isCutShort = error?.code === 'cancelled' || draft.firstTokenAtMs !== undefined;
+  return {
+    status: error === undefined ? 'ok' : isCutShort ? 'incomplete' : 'failed',
+    reply: draft.toReply(),
+    error,
+    timeToFirstTokenMs: draft.firstTokenAtMs === undefined ? undefined : draft.firstTokenAtMs - startedAtMs,
+    durationMs: performance.now() - startedAtMs,
+  };
+}
+
 /** Answers one request from a snapshot and resolves with the result; never rejects. */
 export async function answerCall(exchange: CallExchange): Promise<CallOutcome> {
   const { response, sink, controller, limits } = exchange;
@@ -112,13 +128,8 @@ export async function answerCall(exchange: CallExchange): Promise<CallOutcome> {
     clearTimeout(timer);
     response.off('close', onClose);
   }
-  const isCutShort = error?.code === 'cancelled' || draft.firstTokenAtMs !== undefined;
   return {
-    status: error === undefined ? 'ok' : isCutShort ? 'incomplete' : 'failed',
-    reply: draft.toReply(),
-    error,
-    timeToFirstTokenMs: draft.firstTokenAtMs === undefined ? undefined : draft.firstTokenAtMs - startedAtMs,
-    durationMs: performance.now() - startedAtMs,
+    ...outcomeOf(draft, error, startedAtMs),
     retries: progress.retries,
     upstream: progress.upstream,
   };

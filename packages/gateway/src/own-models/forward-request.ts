@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LightningError } from '@agent-lightning/core';
-import { abortWhenLate, agentLeft, type CallOutcome } from '../calls/answer-call.ts';
+import { abortWhenLate, agentLeft, outcomeOf, type CallOutcome } from '../calls/answer-call.ts';
 import type { CallLimits } from '../calls/call-limits.ts';
 import { toReplyError, type ReplyError } from '../http/reply-error.ts';
 import { ReplyWriter } from '../http/reply-writer.ts';
@@ -55,13 +55,8 @@ export async function forwardRequest(forwarded: ForwardedRequest): Promise<CallO
     clearTimeout(timer);
     response.off('close', onClose);
   }
-  const isCutShort = error?.code === 'cancelled' || draft.firstTokenAtMs !== undefined;
   return {
-    status: error === undefined ? 'ok' : isCutShort ? 'incomplete' : 'failed',
-    reply: draft.toReply(),
-    error,
-    timeToFirstTokenMs: draft.firstTokenAtMs === undefined ? undefined : draft.firstTokenAtMs - startedAtMs,
-    durationMs: performance.now() - startedAtMs,
+    ...outcomeOf(draft, error, startedAtMs),
     retries: 0,
     upstream: way.url,
   };

@@ -16,7 +16,7 @@ import {
   type AglSpan,
   type AglWorker,
 } from './shapes.ts';
-import { toAglSpan } from './span-view.ts';
+import { spanFields, toAglSpan } from './span-view.ts';
 
 const rolloutFields = [
   'rollout_id',
@@ -52,24 +52,6 @@ const workerFields = [
   'current_attempt_id',
 ];
 const resourcesFields = ['resources_id', 'create_time', 'update_time', 'version', 'resources'];
-const spanFields = [
-  'rollout_id',
-  'attempt_id',
-  'sequence_id',
-  'trace_id',
-  'span_id',
-  'parent_id',
-  'name',
-  'status',
-  'attributes',
-  'events',
-  'links',
-  'start_time',
-  'end_time',
-  'context',
-  'parent',
-  'resource',
-];
 
 export interface AglQueriesOptions {
   readonly store: LightningStore;

@@ -98,14 +98,14 @@ class Agl03 {
   readonly #workers: KnownWorkers;
   readonly #rollouts: AglRollouts;
   readonly #queries: AglQueries;
-  readonly #startedMs: number;
+  /** By the clock that only grows, and which is finer than a millisecond: clients compare two answers. */
+  readonly #startedMs: number = performance.now();
   #watchedMs: number = -Infinity;
 
   constructor(options: Agl03Options) {
     const { store, view, resources, queue, now = Date.now } = options;
     this.#options = options;
     this.#now = now;
-    this.#startedMs = now();
     this.#workers = new KnownWorkers(() => now() / 1_000);
     this.#rollouts = new AglRollouts({ store, view, workers: this.#workers, queue });
     this.#queries = new AglQueries({ store, view, workers: this.#workers, resources });
@@ -286,7 +286,7 @@ class Agl03 {
       total_spans: spans,
       total_resources: resources,
       total_workers: this.#workers.list().length,
-      uptime: (this.#now() - this.#startedMs) / 1_000,
+      uptime: (performance.now() - this.#startedMs) / 1_000,
     });
   }
 

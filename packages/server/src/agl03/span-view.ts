@@ -93,7 +93,8 @@ function flattenMessages(prefix: string, text: unknown): JsonObject {
   return Object.fromEntries(entries);
 }
 
-const required = [
+/** The fields of a span of 0.3, all of which its clients send. */
+export const spanFields = [
   'rollout_id',
   'attempt_id',
   'sequence_id',
@@ -124,7 +125,7 @@ export interface PostedSpan {
 
 /** Reads a posted span. @throws {RequestError} 422 naming the fields */
 export function readPostedSpan(body: unknown): PostedSpan {
-  const reader = new FieldReader(body).require(...required);
+  const reader = new FieldReader(body).require(...spanFields);
   const status = reader.inner('status');
   const code = status?.oneOf('status_code', statusNames) ?? 'UNSET';
   const [startTime, endTime] = [reader.number('start_time'), reader.number('end_time')];

@@ -1,4 +1,5 @@
 import type { BatchSample, Episode, MetricChart } from '@agent-lightning/core';
+import { updateCharts } from '../grpo/grpo-charts.ts';
 import { summariseSize, toTrainedMetrics, type PolicyMetrics, type TrainedMetrics } from '../grpo/grpo-metrics.ts';
 import type { PolicyVersions } from '../grpo/policies/policy-set.ts';
 import { countStaleCalls } from '../grpo/step/trainable-calls.ts';
@@ -98,16 +99,7 @@ export const distillCharts: readonly (MetricChart & {
   readonly lines: readonly (readonly [string, DistillPath])[];
 })[] = [
   { title: 'KL of the policy to the teacher (nats a token)', lines: [['KL', 'klTeacher']] },
-  {
-    title: 'movement of the policy by an update (nats a call)',
-    lines: [
-      ['moved', 'movement'],
-      ['target', 'movementTarget'],
-    ],
-  },
-  { title: 'passes over the batch', lines: [['passes', 'passes']] },
-  { title: 'learning rate', lines: [['learning rate', 'learningRate']] },
-  { title: 'signal ratio (gain for unseen groups over that for seen ones)', lines: [['ratio', 'signalRatio']] },
+  ...updateCharts,
   { title: 'gradient norm, before clipping', lines: [['gradient norm', 'gradientNorm']] },
   { title: 'entropy of the policy (nats)', lines: [['entropy', 'entropy']] },
   { title: 'KL sampler to trainer (nats)', lines: [['KL', 'klSamplerTrainer']] },

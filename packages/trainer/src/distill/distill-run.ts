@@ -148,9 +148,7 @@ export class DistillRun implements AlgorithmRun<DistillMetrics> {
       step,
       policyVersions,
       optimizerSteps: metrics.optimizerSteps,
-      sizing: Object.fromEntries(
-        trained.flatMap(({ name, sized }) => (sized === undefined ? [] : [[name, sized.sizing]])),
-      ),
+      trained,
       episodes,
       rewardRange: reward.rewardRange,
       noSignal,

@@ -1,9 +1,9 @@
 import { check, TrainerError, type AlgorithmHost, type AlgorithmRun } from '@agent-lightning/core';
-import { findSavedRun, Progress, RolloutCollector, type Evaluation, type SpendMeter } from '@agent-lightning/run';
-import { joinStops, runOnMeter } from '../open-meter.ts';
-import { openSession, scoreFailures, toHost } from '../open-run.ts';
+import { findSavedRun, type Evaluation, type SpendMeter } from '@agent-lightning/run';
+import { runOnMeter } from '../open-meter.ts';
+import { toHost } from '../open-run.ts';
+import { openCollector, runAside } from '../run-aside.ts';
 import type { ResolvedTrainerOptions } from '../trainer-options.ts';
-import { countRollouts } from '../count-rollouts.ts';
 import { toPlainTasks } from '../plain-tasks.ts';
 import { collectEvaluation } from './collect-evaluation.ts';
 
@@ -61,36 +61,26 @@ async function evaluateOnMeter<Task>(
   check.wholeNumber('evaluate: samples', samples);
   const isOwn = checkpoint === ownName;
   const saved = isOwn || checkpoint === baseName ? undefined : await findCheckpoint(options, checkpoint);
-  const runId = 'evaluation'; // the same for every checkpoint: an engine in this process then samples with the same seeds
-  const trainer = { ...options, store: undefined, gateway: undefined, runners: Math.max(1, options.runners) };
-  const { logger, progress: mode } = options;
-  const progress = new Progress({ mode: mode === 'none' ? 'none' : 'plain', logger, steps: 0 });
-  const hooks = countRollouts(options.hooks, progress);
-  const session = await openSession(trainer, {
-    runId,
-    storePath: undefined,
-    hooks,
+  const aside = {
+    runId: 'evaluation', // the same for every checkpoint: an engine in this process then samples with the same seeds
+    title: 'the evaluation',
+    rollouts: tasks.length * samples,
     meter,
-    ...(isOwn && { hasPolicy: false }),
-  });
-  progress.watchCalls(() => session.openCalls());
-  try {
-    progress.begin(0, 'the evaluation', tasks.length * samples);
-    const stopping = joinStops(options, session, meter);
+    isOwn,
+  };
+  return await runAside(options, aside, async (parts) => {
+    const { trainer, session, stopping } = parts;
     const host = toHost(trainer, session, tasks, stopping);
     const algorithm = isOwn ? {} : await publishAgent(host, options, saved?.directory);
     session.start();
-    const collector = openCollector(options, session.store, runId, algorithm, meter);
+    const collector = openCollector(options, aside, parts, algorithm);
     const { resourcesId } = algorithm;
     return await collectEvaluation(
       collector,
       { step: 0, tasks, indexes: [...tasks.keys()], samples, resourcesId },
       stopping,
     );
-  } finally {
-    progress.end();
-    await session.close();
-  }
+  });
 }
 
 /** Makes the policies answer as they did at a checkpoint, or before any training. */
@@ -103,18 +93,6 @@ async function publishAgent<Task>(
   if (checkpoint !== undefined) await run.load(checkpoint);
   await run.publish();
   return run;
-}
-
-function openCollector<Task>(
-  options: ResolvedTrainerOptions<Task>,
-  store: ConstructorParameters<typeof RolloutCollector>[0]['store'],
-  runId: string,
-  { policies = [] }: Pick<AlgorithmRun, 'policies'>,
-  meter: SpendMeter,
-): RolloutCollector {
-  const { retry, attemptTimeoutMs } = options;
-  const failures = scoreFailures(options);
-  return new RolloutCollector({ store, runId, retry, attemptTimeoutMs, resumed: false, policies, failures, meter });
 }
 
 /** Finds a checkpoint of the algorithm. */

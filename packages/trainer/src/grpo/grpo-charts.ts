@@ -1,23 +1,16 @@
 import type { MetricChart } from '@agent-lightning/core';
-import type { GrpoMetrics, PolicyMetrics } from './grpo-metrics.ts';
+import type { GrpoMetrics, PolicyMetrics, TrainedMetrics } from './grpo-metrics.ts';
 
 /** A path into the metrics of GRPO; a misspelt one does not compile. */
 type GrpoPath = keyof GrpoMetrics | 'rolloutsAdded.*' | `policies.*.${keyof PolicyMetrics}`;
 
-interface GrpoChart extends MetricChart {
-  readonly lines: readonly (readonly [name: string, path: GrpoPath])[];
+/** A chart of paths that there are. */
+interface ChartOf<Path extends string> extends MetricChart {
+  readonly lines: readonly (readonly [name: string, path: Path])[];
 }
 
-/** The charts that GRPO adds to the report. */
-export const grpoCharts: readonly GrpoChart[] = [
-  {
-    title: 'groups: used, and without variance',
-    lines: [
-      ['used', 'groupsUsed'],
-      ['without variance', 'groupsZeroVariance'],
-    ],
-  },
-  { title: 'rollouts added, by reason', lines: [['rollouts', 'rolloutsAdded.*']] },
+/** The charts of how large updates are. */
+export const updateCharts: readonly ChartOf<keyof TrainedMetrics>[] = [
   {
     title: 'movement of the policy by an update (nats a call)',
     lines: [
@@ -28,6 +21,19 @@ export const grpoCharts: readonly GrpoChart[] = [
   { title: 'passes over the batch', lines: [['passes', 'passes']] },
   { title: 'learning rate', lines: [['learning rate', 'learningRate']] },
   { title: 'signal ratio (gain for unseen groups over that for seen ones)', lines: [['ratio', 'signalRatio']] },
+];
+
+/** The charts that GRPO adds to the report. */
+export const grpoCharts: readonly ChartOf<GrpoPath>[] = [
+  {
+    title: 'groups: used, and without variance',
+    lines: [
+      ['used', 'groupsUsed'],
+      ['without variance', 'groupsZeroVariance'],
+    ],
+  },
+  { title: 'rollouts added, by reason', lines: [['rollouts', 'rolloutsAdded.*']] },
+  ...updateCharts,
   { title: 'loss', lines: [['loss', 'loss']] },
   { title: 'share of what was earned that the critic explains', lines: [['explained', 'explainedVariance']] },
   { title: "critic's loss", lines: [["critic's loss", 'valueLoss']] },

@@ -153,9 +153,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       step,
       policyVersions,
       optimizerSteps: metrics.optimizerSteps,
-      sizing: Object.fromEntries(
-        trained.flatMap(({ name, sized }) => (sized === undefined ? [] : [[name, sized.sizing]])),
-      ),
+      trained,
       episodes,
       rewardRange: batch.rewardRange,
       nodeStatistics: batch.nodeStatistics,

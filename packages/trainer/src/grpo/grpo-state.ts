@@ -69,8 +69,8 @@ interface FinishedEpisode extends Pick<Episode, 'reward' | 'transitions'> {
 export interface StepCounts extends SignalCounts {
   /** The versions after the step. */
   readonly policyVersions: PolicyVersions;
-  /** What each policy's update said about its size; none where there was no update, or the learning rate is fixed. */
-  readonly sizing?: Readonly<Record<string, StepSizing>>;
+  /** What each policy's update said about its size; nothing where there was no update, or the learning rate is fixed. */
+  readonly trained: readonly { readonly name: string; readonly sized?: { readonly sizing: StepSizing } }[];
   /** The rewards that the run has seen, this step's included. */
   readonly rewardRange?: LightningBatch['rewardRange'];
   readonly nodeStatistics?: LightningBatch['nodeStatistics'];
@@ -84,7 +84,12 @@ export function advanceGrpoState(state: GrpoState, counts: StepCounts): GrpoStat
     ...state,
     ...advanceStreaks(state, counts),
     policyVersions: counts.policyVersions,
-    sizing: { ...state.sizing, ...counts.sizing },
+    sizing: {
+      ...state.sizing,
+      ...Object.fromEntries(
+        counts.trained.flatMap(({ name, sized }) => (sized === undefined ? [] : [[name, sized.sizing]])),
+      ),
+    },
     offPolicyStreak: counts.isOffPolicy ? state.offPolicyStreak + 1 : 0,
     rewardRange: counts.rewardRange,
     nodeStatistics: counts.nodeStatistics,

@@ -43,6 +43,7 @@ describe('a step with an outage', () => {
       step: state.step + 1,
       policyVersions: {},
       optimizerSteps: 0,
+      trained: [],
       episodes,
       noSignal: outage,
       isOffPolicy: false,
@@ -66,7 +67,7 @@ describe('a step with an outage', () => {
 });
 
 it('keeps the rewards that the run has seen', () => {
-  const counts = { step: 1, policyVersions: {}, optimizerSteps: 1, episodes: [], noSignal: undefined };
+  const counts = { step: 1, policyVersions: {}, optimizerSteps: 1, trained: [], episodes: [], noSignal: undefined };
   const state = advanceGrpoState(initialGrpoState([]), {
     ...counts,
     rewardRange: { lowest: 1, highest: 3 },

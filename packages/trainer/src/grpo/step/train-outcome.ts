@@ -1,21 +1,9 @@
-import type { OffPolicyMetrics } from '../grpo-metrics.ts';
+import type { OffPolicyMetrics, TrainedMetrics } from '../grpo-metrics.ts';
 import type { Pass } from './submit-pass.ts';
 import type { PolicyPasses } from './train-on-batch.ts';
 
 /** The summary of a step's optimizer steps, over one policy or over all. */
-export interface TrainOutcome {
-  readonly optimizerSteps: number;
-  readonly tokensTrained: number;
-  readonly learningRate: number;
-  readonly passes: number;
-  readonly movement?: number;
-  readonly movementTarget?: number;
-  readonly signalRatio?: number;
-  readonly loss?: number;
-  readonly valueLoss?: number;
-  readonly entropy?: number;
-  readonly gradientNorm?: number;
-  readonly klBase?: number;
+export interface TrainOutcome extends Omit<TrainedMetrics, keyof OffPolicyMetrics> {
   readonly offPolicy?: OffPolicyMetrics;
 }
 
