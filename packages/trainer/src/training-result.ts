@@ -2,7 +2,7 @@ import type { CurvePoint, Spend, Verdict } from '@agent-lightning/run';
 
 /**
  * The reason why a run ended. `converged`: the algorithm found nothing more to learn; for `grpo`, every group's rewards are equal and better than at
- * first. `limit-reached`: it has spent what `limits` allows; like an interrupted run it goes on when it is resumed.
+ * first, or, of a control, equal. `limit-reached`: it has spent what `limits` allows; like an interrupted run it goes on when it is resumed.
  */
 export type StopReason = 'completed' | 'converged' | 'interrupted' | 'limit-reached';
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { advanceGrpoState, initialGrpoState, type GrpoState } from '../grpo-state.ts';
 import { checkStep, isOffPolicy, type StepFigures } from './check-step.ts';
 
-const limits = { noSignalPatience: 2, maxDivergence: 1 };
+const limits = { noSignalPatience: 2, maxDivergence: 1, isControl: false };
 const policy = (klSamplerTrainer?: number): StepFigures =>
   klSamplerTrainer === undefined ? {} : { klSamplerTrainer, ratioMean: 3 };
 const step = (kl: number | undefined, policies?: StepFigures['policies']): StepFigures => ({
@@ -64,6 +64,15 @@ describe('a step with an outage', () => {
     expect(checkStep({}, outage, twice, limits).end).toMatchObject({ code: 'backend-failed', retryable: true });
     expect(advance(twice, came, lost).outageStreak).toBe(0);
   });
+});
+
+it('ends a control that has lost all rewards as one that is done, and any other run that has with an error', () => {
+  const flat = { cause: 'zero-variance', message: 'every reward is 0' } as const;
+  const state = { ...initialGrpoState([]), noSignalStreak: 2, optimizerSteps: 3, firstReward: 0.5, lastReward: 0 };
+  expect(checkStep({}, flat, state, limits).end).toMatchObject({ code: 'no-signal' });
+  expect(checkStep({}, flat, state, { ...limits, isControl: true }).end).toBe('converged');
+  const untrained = { ...state, optimizerSteps: 0 };
+  expect(checkStep({}, flat, untrained, { ...limits, isControl: true }).end).toMatchObject({ code: 'no-signal' });
 });
 
 it('keeps the rewards that the run has seen', () => {

@@ -3,7 +3,7 @@ import type { GrpoState, SignalStreaks } from '../grpo-state.ts';
 import type { TrainedMetrics } from '../grpo-metrics.ts';
 import type { NoSignal } from './training-signal.ts';
 
-type Limits = Pick<AlgorithmHost, 'noSignalPatience' | 'maxDivergence'>;
+type Limits = Pick<AlgorithmHost, 'noSignalPatience' | 'maxDivergence' | 'isControl'>;
 
 /** The figures that the check of a step reads. */
 export interface StepFigures extends Pick<TrainedMetrics, 'klSamplerTrainer' | 'ratioMean' | 'ratioMax'> {
@@ -39,11 +39,11 @@ export function isOffPolicy(figures: StepFigures, { maxDivergence }: Pick<Limits
   return (findFurthestOff(figures).figures.klSamplerTrainer ?? 0) > maxDivergence;
 }
 
-/** Ends a run without a training signal: as converged, when rewards have risen, or with an error. */
+/** Ends a run without a training signal: as converged, when rewards have risen or it is a control, which may lose them all; or with an error. */
 export function checkSilence(
   noSignal: NoSignal,
   state: SignalStreaks,
-  { noSignalPatience }: Pick<Limits, 'noSignalPatience'>,
+  { noSignalPatience, isControl }: Pick<Limits, 'noSignalPatience' | 'isControl'>,
 ): StepCheck['end'] {
   const { noSignalStreak, step, optimizerSteps, firstReward, lastReward } = state;
   if (noSignal.cause === 'stale') return undefined;
@@ -51,7 +51,7 @@ export function checkSilence(
   const cannotRecover = noSignal.cause !== 'zero-variance' && optimizerSteps === 0;
   if (!cannotRecover && noSignalStreak < noSignalPatience) return undefined;
   const hasRisen = lastReward !== undefined && firstReward !== undefined && lastReward > firstReward;
-  if (noSignal.cause === 'zero-variance' && optimizerSteps > 0 && hasRisen) return 'converged';
+  if (noSignal.cause === 'zero-variance' && optimizerSteps > 0 && (hasRisen || isControl)) return 'converged';
   return new TrainerError(
     `training stopped after step ${step}, with no signal for ${noSignalStreak} ${noSignalStreak === 1 ? 'step' : 'steps'}: ${noSignal.message}`,
     { code: 'no-signal' },
@@ -71,7 +71,11 @@ function checkOutage(
   );
 }
 
-function checkDivergence(figures: StepFigures, { step, offPolicyStreak }: GrpoState, limits: Limits): StepCheck {
+function checkDivergence(
+  figures: StepFigures,
+  { step, offPolicyStreak }: GrpoState,
+  limits: Omit<Limits, 'isControl'>,
+): StepCheck {
   if (offPolicyStreak === 0) return { warnings: [] };
   const furthest = findFurthestOff(figures);
   const { klSamplerTrainer, ratioMean, ratioMax } = furthest.figures;
