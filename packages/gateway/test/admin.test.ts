@@ -8,6 +8,7 @@ import { startModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connectGateway, Gateway, type GatewayLogEntry, type RemoteGateway } from '../src/index.ts';
 import { FakeEngine } from './fake-engine.ts';
+import { TcpProxy } from '../../server/test/tcp-proxy.ts';
 import { clientFor, onStop, startHarness, stopAll, until } from './harness.ts';
 
 afterEach(stopAll);
@@ -350,5 +351,37 @@ describe('a gateway that closes', () => {
     await closed;
     const [span] = await store.querySpans({ rolloutIds: [claim.rollout.rolloutId] });
     expect(span?.attributes).not.toHaveProperty(names.incomplete);
+  });
+});
+
+describe('the opening of an attempt whose answer was lost', () => {
+  it('is repeated for another key, in place of the one that nobody got', async () => {
+    const store = new MemoryStore({ watchdogIntervalMs: 0 });
+    onStop(() => store.close());
+    const gateway = await Gateway.start({ store, adminKey });
+    onStop(() => gateway.close());
+    gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine() });
+    const proxy = await TcpProxy.start(gateway.url);
+    onStop(() => proxy.close());
+    await store.enqueue([{ input: 'hi' }]);
+    const [claim] = await store.claim({ workerId: 'w' });
+    const remote = connectGateway({ url: proxy.url, adminKey });
+    let lost = 0;
+    proxy.onAnswer = () => lost++ === 0;
+    const opening = remote.openAttempt(claim!);
+    await expect(opening).rejects.toMatchObject({ code: 'upstream-failed', retryable: true });
+    const first = await remote.openAttempt(claim!);
+    const endpoint = await remote.openAttempt(claim!);
+    const direct = (apiKey: string) => clientFor({ ...endpoint, apiKey });
+    await expect(direct(first.apiKey).chat.completions.create(body)).rejects.toMatchObject({ status: 401 });
+    expect((await direct(endpoint.apiKey).chat.completions.create(body)).choices).toHaveLength(1);
+    // The key that was used must have arrived: who opens the attempt once more is another one.
+    await expect(remote.openAttempt(claim!)).rejects.toMatchObject({
+      code: 'request-invalid',
+      message: expect.stringContaining('is open already, and called'),
+    });
+    expect((await direct(endpoint.apiKey).chat.completions.create(body)).choices).toHaveLength(1);
+    await remote.closeAttempt(claim!);
+    expect(await store.querySpans({ rolloutIds: [claim!.rollout.rolloutId] })).toHaveLength(2);
   });
 });

@@ -50,18 +50,25 @@ export class AttemptRegistry {
   }
 
   /**
-   * Returns the attempt's key; it is not kept. @param mint makes it @param prompts the texts that the rollout tries
-   * @throws {GatewayError} `request-invalid` when the attempt is open already
+   * Returns the attempt's key; it is not kept. Opening it again before any call gives another key in place of the first, whose answer may have been
+   * lost on its way. @param mint makes it @param prompts the texts that the rollout tries
+   * @throws {GatewayError} `request-invalid` when the attempt is open already, and called
    */
   open(claim: OpenClaim, mint: () => string = mintKey, prompts?: AttemptPrompts): string {
     const { rolloutId, attemptId } = claim.attempt;
     const id = sessionId(rolloutId, attemptId);
-    if (this.#open.has(id))
-      throw new GatewayError(`attempt ${attemptId} of rollout ${rolloutId} is open already; close it first`, {
-        code: 'request-invalid',
-      });
+    const earlier = this.#open.get(id);
+    if (earlier?.isCalled === true)
+      throw new GatewayError(
+        `attempt ${attemptId} of rollout ${rolloutId} is open already, and called; close it first`,
+        {
+          code: 'request-invalid',
+        },
+      );
+    if (earlier !== undefined) this.#attemptOfKey.delete(earlier.keyHash.toString('base64'));
     const key = mint();
     const session = new AttemptSession(claim, key, this.#store, this.#window, prompts);
+    session.answersTo = earlier?.answersTo ?? [];
     this.#open.set(id, session);
     this.#attemptOfKey.set(session.keyHash.toString('base64'), id);
     return key;
@@ -80,7 +87,10 @@ export class AttemptRegistry {
   authorize(rolloutId: string, attemptId: string, key: string | undefined): AttemptSession {
     const id = sessionId(rolloutId, attemptId);
     const session = this.#open.get(id);
-    if (session !== undefined && isKey(key, session.keyHash)) return session;
+    if (session !== undefined && isKey(key, session.keyHash)) {
+      session.isCalled = true;
+      return session;
+    }
     if (key === undefined)
       throw new ReplyError('no API key; send the attempt’s key in `Authorization: Bearer …` or `x-api-key`', {
         code: 'unauthorized',

@@ -43,6 +43,8 @@ export class AttemptSession {
   readonly kept: KeptItems = new KeptItems();
   /** Further names by which the attempt's agents ask for their model, besides those of the gateway. */
   answersTo: ModelNames = [];
+  /** True once its key has been shown, so that it must have arrived. */
+  isCalled = false;
   readonly #window: WriteWindow;
   #storedBytes = 0;
   #replyBytes = 0;
