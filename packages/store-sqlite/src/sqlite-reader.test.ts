@@ -19,9 +19,11 @@ class Plans extends Statements {
 it('finds what ended lately through its index, and not in the order in which it was queued', () => {
   using database = new DatabaseSync(':memory:');
   migrate(database, ':memory:');
-  const plans = new Plans(database);
-  new SqliteReader(plans).queryRollouts({ endedSinceMs: 1, order: 'asc', limit: 10 });
-  expect(plans.steps[0]).toMatch(/USING INDEX rollouts_ended \(ended_at_ms>\?\)/);
+  for (const query of [{}, { runId: 'r', order: 'desc' as const }, { groupId: 'g', cursor: '7' }]) {
+    const plans = new Plans(database);
+    new SqliteReader(plans).queryRollouts({ endedSinceMs: 1, order: 'asc', limit: 10, ...query });
+    expect(plans.steps[0]).toMatch(/USING INDEX rollouts_ended \(ended_at_ms>\?\)/);
+  }
 });
 
 it('finds the spans of a query through an index, whatever it asks for', () => {

@@ -52,6 +52,8 @@ export class SqliteReader implements RecordReader {
   }
 
   queryRollouts(query: ResolvedRolloutQuery): Page<Rollout> {
+    // Through any other index, all that ended before would be read: what ended since is filtered and sorted instead.
+    const unindexed = query.endedSinceMs === undefined ? '' : '+';
     const conditions: string[] = [];
     const values: (string | number)[] = [];
     const add = (condition: string, value: string | number | undefined): void => {
@@ -62,18 +64,16 @@ export class SqliteReader implements RecordReader {
     add('rollout_id IN (SELECT value FROM json_each(?))', toJson(query.rolloutIds));
     add('status IN (SELECT value FROM json_each(?))', toJson(query.statuses));
     add('mode IN (SELECT value FROM json_each(?))', toJson(query.modes));
-    add('run_id = ?', query.runId);
-    add('group_id = ?', query.groupId);
+    add(`${unindexed}run_id = ?`, query.runId);
+    add(`${unindexed}group_id = ?`, query.groupId);
     add('ended_at_ms >= ?', query.endedSinceMs);
     add(
       query.order === 'asc' ? 'ordinal > ?' : 'ordinal < ?',
       query.cursor === undefined ? undefined : readPageCursor('query.cursor', query.cursor),
     );
-    // In the order of its index, all that ended before would be read: those that are asked for are sorted.
-    const ordinal = query.endedSinceMs === undefined ? 'ordinal' : '+ordinal';
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
     const rows = this.statements.all(
-      `${selectRollouts} ${where} ORDER BY ${ordinal} ${query.order === 'asc' ? 'ASC' : 'DESC'} LIMIT ?`,
+      `${selectRollouts} ${where} ORDER BY ${unindexed}ordinal ${query.order === 'asc' ? 'ASC' : 'DESC'} LIMIT ?`,
       ...values,
       query.limit + 1,
     );

@@ -51,7 +51,7 @@ export class RetryBudget {
   }
 
   /**
-   * Waits before the next try, longer each time, and as long as the server asked for if that is no more than `longestAskedMs`.
+   * Waits before the next try, longer each time, and at least as long as the server asked for, up to `longestAskedMs`.
    * @param problem what went wrong, for the error when the budget is spent
    * @param askedMs what the server asked for
    * @throws {BackendError} `backend-failed`, retryable, when there were only failures for too long

@@ -212,7 +212,8 @@ export class TrainingRun<Task> {
     }
     const { end } = finished.outcome;
     if (end instanceof Error) throw end;
-    const risen = end === 'converged' ? findRisenFailures(step, this.#state.failures) : undefined;
+    const risen =
+      end === 'converged' && this.#control === undefined ? findRisenFailures(step, this.#state.failures) : undefined;
     if (risen !== undefined) throw risen;
     return end ?? 'go-on';
   }

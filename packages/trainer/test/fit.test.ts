@@ -136,6 +136,24 @@ describe('Trainer.fit', () => {
     expect(logger.lines.join('\n')).toContain('taught nothing');
   });
 
+  it.each(['earns nothing any more', 'fails always'])('ends a control that %s with its verdict', async (fall) => {
+    const { trainer } = await createTestTrainer({
+      control: 'shuffled',
+      noSignalPatience: 2,
+      rollout: async (task, context) => {
+        const { sample, step } = context.rollout.metadata;
+        await askLetter(task, context);
+        if (context.rollout.mode !== 'train') return 0.5;
+        if (step === 1) return Number(sample) % 2;
+        if (fall === 'fails always') throw new TypeError('not a number');
+        return 0;
+      },
+    });
+    const [train, validation] = [letterTasks.slice(0, 4), letterTasks.slice(4, 8)];
+    const result = await trainer.fit({ train, validation, steps: 9, verdict: { step: 'last', samples: 1 } });
+    expect(result).toMatchObject({ stopReason: 'converged', steps: 3, verdict: { answer: 'cannot-tell' } });
+  });
+
   it('keeps a store open that it was given, with the rollouts of two runs apart', async () => {
     const store = new MemoryStore();
     const first = await createTestTrainer({ store });

@@ -80,7 +80,7 @@ export interface RolloutQuery {
   readonly modes?: readonly RolloutMode[];
   readonly runId?: string;
   readonly groupId?: string;
-  /** Only rollouts that ended at this time or later, in milliseconds since the epoch. What they cost does not grow with those that ended before. */
+  /** Only rollouts that ended at this time or later, in milliseconds since the epoch. In a database, what they cost does not grow with those that ended before. */
   readonly endedSinceMs?: number;
   /** The order by time of enqueueing. @default 'asc' */
   readonly order?: 'asc' | 'desc';

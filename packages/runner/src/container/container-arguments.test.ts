@@ -34,7 +34,8 @@ describe('the arguments of a container', () => {
     expect(valuesOf(args, '--cap-drop')).toEqual(['ALL']);
     expect(valuesOf(args, '--pids-limit')).toEqual(['512']);
     expect(valuesOf(args, '--log-driver')).toEqual(['none']);
-    expect(valuesOf(args, '--stop-timeout')).toEqual(['0']);
+    expect(valuesOf(args, '--stop-timeout')).toEqual([]);
+    expect(valuesOf(build({}, {}, 'podman').args, '--stop-timeout')).toEqual(['0']);
     expect(args).not.toContain('--memory');
     expect(args).not.toContain('--cpus');
   });

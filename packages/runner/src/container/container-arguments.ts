@@ -24,8 +24,8 @@ export function containerArguments<Task>(
     args: [
       ...words(`run --rm --interactive --init --name ${name}`),
       ...Object.entries(labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]),
-      // A removal by force ends it at once: its own time to end is over by then.
-      ...words('--stop-timeout 0'),
+      // Podman gives a container that is removed by force its time to end, which is over by then.
+      ...(engine === 'podman' ? words('--stop-timeout 0') : []),
       // The engine keeps no second copy of the output, which has no bound.
       ...words('--log-driver none'),
       ...words(`--security-opt no-new-privileges --cap-drop ALL --pids-limit ${options.pids}`),

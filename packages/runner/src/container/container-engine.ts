@@ -23,9 +23,9 @@ export class ContainerEngine {
     this.#env = env;
   }
 
-  /** Tells what the engine is: its program may have any name, and Podman's may have Docker's. @throws {ConfigurationError} `command-unavailable` */
+  /** Tells what the engine is. Podman says its version under whatever name it was called by, Docker's included, and only Docker with a capital. @throws {ConfigurationError} `command-unavailable` */
   async kind(): Promise<EngineKind> {
-    return /^podman /i.test(await this.#ask(['--version'])) ? 'podman' : 'docker';
+    return (await this.#ask(['--version'])).startsWith('Docker version ') ? 'docker' : 'podman';
   }
 
   /** Removes the containers that processes left which are gone. @throws {ConfigurationError} `command-unavailable` when the engine does not answer */

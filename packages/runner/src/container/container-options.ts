@@ -17,7 +17,7 @@ export interface RunContainerOptions<Task = JsonValue> extends LaunchOptions<Tas
   readonly inheritEnv?: readonly string[];
   /**
    * The network of the container. With `host`, it reaches this machine by its loopback addresses. With a network of the engine, a loopback
-   * address of the endpoint becomes `host.docker.internal`, and the gateway must listen at an address that containers reach. With
+   * address of the endpoint becomes `host.docker.internal`, with Podman `host.containers.internal`, and the gateway must listen at an address that containers reach. With
    * `container:NAME` the endpoint stays as it is, and loopback is that container's; with `none` nothing is reached. @default that of the engine
    */
   readonly network?: string;

@@ -12,6 +12,7 @@ import type { RolloutContext, RolloutFunction, RolloutResult } from '../rollout-
 import { containerArguments, engineEnvironment } from './container-arguments.ts';
 import { containerEndpoint, type EngineKind } from './container-endpoint.ts';
 import { ContainerEngine, spaceLabel } from './container-engine.ts';
+import { findStartFault } from './start-fault.ts';
 import {
   resolveContainerOptions,
   type ResolvedContainerOptions,
@@ -34,14 +35,6 @@ export function runContainer<Task = JsonValue>(options: RunContainerOptions<Task
   const containers = new Containers(resolveContainerOptions(options));
   return (task, context) => containers.run(task, context);
 }
-
-/** The words of an engine, or of the first process that it puts into a container, when a program cannot be started; by exit code. */
-const startFaults: Readonly<Record<number, RegExp>> = {
-  1: /^ERROR \(catatonit:\d+\): failed to exec .*/m,
-  125: /^(?:docker|podman|Error): .*/m,
-  126: /^(?:docker|podman|Error): .*|^\[FATAL tini .*/m,
-  127: /^(?:docker|podman|Error): .*|^\[FATAL tini .*/m,
-};
 
 /** Runs the containers of one `runContainer`. */
 class Containers<Task> {
@@ -151,7 +144,7 @@ class Containers<Task> {
 
   /** @throws {ConfigurationError} `command-unavailable` when the engine, not the agent, gave the exit code */
   #checkStart({ exitCode, stderr }: ChildOutput): void {
-    const why = startFaults[exitCode ?? 0]?.exec(stderr)?.[0];
+    const why = findStartFault(exitCode, stderr);
     if (why === undefined) return;
     const { engine, image } = this.#options;
     throw new ConfigurationError(

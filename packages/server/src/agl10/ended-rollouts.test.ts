@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
+import { StoreError } from '@agent-lightning/core';
 import { MemoryStore } from '@agent-lightning/store';
 import { EndedRollouts } from './ended-rollouts.ts';
 
@@ -33,15 +34,21 @@ it('reads no more when many ended long ago', async () => {
 
 it('shows a client that goes on where it was each rollout once, whatever ends, is deleted or waits', async () => {
   const step = fc.oneof(
-    fc.record({ end: fc.integer({ min: 1, max: 150 }), backMs: fc.integer({ min: 0, max: 20_000 }) }),
+    fc.record({ end: fc.integer({ min: 1, max: 150 }), backMs: fc.integer({ min: 0, max: 200_000 }) }),
     fc.record({ waitMs: fc.integer({ min: 0, max: 400_000 }) }),
     fc.constant({ delete: true } as const),
     fc.record({ ask: fc.integer({ min: 1, max: 60 }) }),
+    fc.record({ failAt: fc.nat(3) }),
   );
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
       const { store, clock } = createStore();
-      const ended = new EndedRollouts(store, ({ rolloutId }) => !rolloutId.startsWith('other'));
+      const ended = new EndedRollouts(
+        store,
+        ({ rolloutId }) => !rolloutId.startsWith('other'),
+        () => clock.nowMs + idleMs,
+      );
+      let idleMs = 0;
       const seen: string[] = [];
       const ids: string[] = [];
       let place = 0;
@@ -62,11 +69,22 @@ it('shows a client that goes on where it was each rollout once, whatever ends, i
           await store.cancel(`other${ids.length}`);
           clock.nowMs = nowMs;
         } else if ('waitMs' in each) {
-          // A client asks often enough to see what ended before it is deleted.
+          // A client asks often enough to see what ended before it is deleted, as does the server to see all again.
+          idleMs += 300_000;
           while ((await ask(1_000)) > place);
           clock.nowMs += each.waitMs;
         } else if ('delete' in each) await store.runWatchdog();
-        else await ask(each.ask);
+        else if ('failAt' in each) {
+          let left = each.failAt;
+          const query = store.queryRollouts.bind(store);
+          const broken = vi.spyOn(store, 'queryRollouts').mockImplementation(async (asked) => {
+            if (left-- === 0) throw new StoreError('away', { code: 'store-unavailable', retryable: true });
+            return query(asked);
+          });
+          await ask(60).catch(() => undefined);
+          broken.mockRestore();
+        } else await ask(each.ask);
+      idleMs = 300_000; // by then all are read again
       while ((await ask(1_000)) > place);
       expect(seen.toSorted()).toEqual(ids.toSorted());
       expect(place).toBe(ids.length);

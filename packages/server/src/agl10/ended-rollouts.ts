@@ -14,30 +14,39 @@ export interface EndedPage {
 const final: readonly Rollout['status'][] = ['succeeded', 'failed', 'cancelled'];
 /** The most rollouts of one page of our store. */
 const mostListed = 10_000;
-/** The longest time between the moment of an end, by whichever clock, and the one at which the store shows it. */
+/** How much earlier than the newest end a new one may be stamped: the clocks of processes differ, and writes take time. */
 const settleMs = 60_000;
+/** So often all are read, for those that clocks further apart have hidden. */
+const readAllMs = 300_000;
 /** How many of the oldest ids are looked at for deleted ones at each read, besides two for each that is new. */
 const looksBack = 100;
 
 /**
- * The order in which rollouts were first seen final; it holds until the server ends. The store is read whole once, then only what ended since.
- * Ids whose rollouts the store has no more are forgotten; the others keep their places.
+ * The order in which rollouts were first seen final; it holds until the server ends. The store is read whole once, then only what ended since,
+ * and all again now and then. Ids whose rollouts the store has no more are forgotten; the others keep their places.
  */
 export class EndedRollouts {
   readonly #store: LightningStore;
   readonly #includes: (rollout: Rollout) => boolean;
+  readonly #clock: () => number;
   readonly #ids: string[] = [];
   readonly #known: Set<string> = new Set();
   /** How many ids were before the first one of `#ids`. */
   #forgotten = 0;
   /** The newest end that was seen; 0 before the first. */
   #newestEndMs = 0;
+  #readAllAtMs = -Infinity;
   readonly #turns = new KeyedTurns();
 
-  /** @param includes tells which final rollouts have a place */
-  constructor(store: LightningStore, includes: (rollout: Rollout) => boolean) {
+  /** @param includes tells which final rollouts have a place @param clock milliseconds that only grow */
+  constructor(
+    store: LightningStore,
+    includes: (rollout: Rollout) => boolean,
+    clock: () => number = () => performance.now(),
+  ) {
     this.#store = store;
     this.#includes = includes;
+    this.#clock = clock;
   }
 
   /** Returns the rollouts from a place on. */
@@ -55,8 +64,9 @@ export class EndedRollouts {
   }
 
   async #read(): Promise<void> {
-    const which =
-      this.#newestEndMs === 0 ? { statuses: final } : { endedSinceMs: Math.max(0, this.#newestEndMs - settleMs) };
+    const now = this.#clock();
+    const readsAll = this.#newestEndMs === 0 || now - this.#readAllAtMs >= readAllMs;
+    const which = readsAll ? { statuses: final } : { endedSinceMs: Math.max(0, this.#newestEndMs - settleMs) };
     const added: { readonly id: string; readonly endedAtMs: number }[] = [];
     let newestEndMs = this.#newestEndMs;
     let cursor: string | undefined;
@@ -69,22 +79,27 @@ export class EndedRollouts {
       }
       cursor = page.nextCursor;
     } while (cursor !== undefined);
-    this.#newestEndMs = newestEndMs;
     await this.#forgetDeleted(looksBack + 2 * added.length);
+    // From here on nothing can fail: what was read is either all taken in, or is read again.
     for (const { id } of added.toSorted((a, b) => a.endedAtMs - b.endedAtMs)) {
       this.#ids.push(id);
       this.#known.add(id);
     }
+    this.#newestEndMs = newestEndMs;
+    if (readsAll) this.#readAllAtMs = now;
   }
 
-  /** Forgets ids at the front whose rollouts the store has no more. */
+  /** Forgets ids at the front whose rollouts the store has no more; looks at no more than so many that it still has. */
   async #forgetDeleted(most: number): Promise<void> {
-    const oldest = this.#ids.slice(0, Math.min(most, mostListed));
-    const found = await this.#find(oldest);
-    const firstKept = oldest.findIndex((id) => found.has(id));
-    const deleted = this.#ids.splice(0, firstKept === -1 ? oldest.length : firstKept);
-    for (const id of deleted) this.#known.delete(id);
-    this.#forgotten += deleted.length;
+    for (;;) {
+      const oldest = this.#ids.slice(0, Math.min(most, mostListed));
+      const found = await this.#find(oldest);
+      const firstKept = oldest.findIndex((id) => found.has(id));
+      const deleted = this.#ids.splice(0, firstKept === -1 ? oldest.length : firstKept);
+      for (const id of deleted) this.#known.delete(id);
+      this.#forgotten += deleted.length;
+      if (oldest.length === 0 || firstKept !== -1) return;
+    }
   }
 
   async #find(rolloutIds: readonly string[]): Promise<ReadonlyMap<string, Rollout>> {

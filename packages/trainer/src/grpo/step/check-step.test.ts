@@ -70,7 +70,10 @@ it('ends a control that has lost all rewards as one that is done, and any other 
   const flat = { cause: 'zero-variance', message: 'every reward is 0' } as const;
   const state = { ...initialGrpoState([]), noSignalStreak: 2, optimizerSteps: 3, firstReward: 0.5, lastReward: 0 };
   expect(checkStep({}, flat, state, limits).end).toMatchObject({ code: 'no-signal' });
-  expect(checkStep({}, flat, state, { ...limits, isControl: true }).end).toBe('converged');
+  const failed = { cause: 'all-failed', message: 'every rollout failed' } as const;
+  expect(checkStep({}, failed, state, limits).end).toMatchObject({ code: 'no-signal' });
+  for (const silence of [flat, failed])
+    expect(checkStep({}, silence, state, { ...limits, isControl: true }).end).toBe('converged');
   const untrained = { ...state, optimizerSteps: 0 };
   expect(checkStep({}, flat, untrained, { ...limits, isControl: true }).end).toMatchObject({ code: 'no-signal' });
 });

@@ -51,11 +51,17 @@ export function checkSilence(
   const cannotRecover = noSignal.cause !== 'zero-variance' && optimizerSteps === 0;
   if (!cannotRecover && noSignalStreak < noSignalPatience) return undefined;
   const hasRisen = lastReward !== undefined && firstReward !== undefined && lastReward > firstReward;
-  if (noSignal.cause === 'zero-variance' && optimizerSteps > 0 && (hasRisen || isControl)) return 'converged';
+  const isDone = isControl ? isAllAlike(noSignal) : noSignal.cause === 'zero-variance' && hasRisen;
+  if (optimizerSteps > 0 && isDone) return 'converged';
   return new TrainerError(
     `training stopped after step ${step}, with no signal for ${noSignalStreak} ${noSignalStreak === 1 ? 'step' : 'steps'}: ${noSignal.message}`,
     { code: 'no-signal' },
   );
+}
+
+/** Tells whether nothing tells rollouts apart any more: all earn the same, or all fail. */
+function isAllAlike({ cause }: NoSignal): boolean {
+  return cause === 'zero-variance' || cause === 'all-failed';
 }
 
 /** Ends a run after too many steps without a successful rollout; it can be resumed once its model answers again. */
