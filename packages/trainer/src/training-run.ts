@@ -212,9 +212,8 @@ export class TrainingRun<Task> {
     }
     const { end } = finished.outcome;
     if (end instanceof Error) throw end;
-    const risen =
-      end === 'converged' && this.#control === undefined ? findRisenFailures(step, this.#state.failures) : undefined;
-    if (risen !== undefined) throw risen;
+    const risen = end === 'converged' && !this.#control && findRisenFailures(step, this.#state.failures);
+    if (risen) throw risen;
     return end ?? 'go-on';
   }
 
