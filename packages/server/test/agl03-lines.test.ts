@@ -314,3 +314,24 @@ it('carries out steps of one line one after another', async () => {
   for (const { body } of await Promise.all([requeue(), requeue(), requeue()])) expect(body.status).toBe('requeuing');
   expect((await store.queryRollouts({})).items).toHaveLength(2);
 });
+
+it('hands out the changed rollout alone when a server died before it had cancelled the one that it replaces', async () => {
+  const { server, store } = await open();
+  const id = await enqueue(server);
+  const other = await enqueue(server);
+  const cancel = vi.spyOn(store, 'cancel').mockRejectedValueOnce(new StoreError('died', { code: 'store-closed' }));
+  expect((await ask(server, `rollouts/${id}`, { metadata: { changed: true } })).status).toBeGreaterThanOrEqual(500);
+  expect(cancel).toHaveBeenCalledOnce();
+  const { server: next } = await open(store);
+  const both = await ask(next, 'queues/rollouts/dequeue', { limit: 1, worker_id: 'Worker-0' });
+  expect(both.body).toMatchObject([{ rollout_id: other }]);
+  expect((await ask(next, 'queues/rollouts/dequeue', { limit: 5, worker_id: 'Worker-0' })).body).toMatchObject([
+    { rollout_id: id, metadata: { changed: true } },
+  ]);
+  expect((await ask(next, 'queues/rollouts/dequeue', { limit: 5, worker_id: 'Worker-0' })).body).toEqual([]);
+  expect((await store.queryRollouts()).items.map(({ status }) => status)).toEqual([
+    'cancelled',
+    'preparing',
+    'preparing',
+  ]);
+});

@@ -14,6 +14,7 @@ import type { KnownWorkers } from './known-workers.ts';
 import type { RolloutNote } from './notes.ts';
 import { failedCode, finalCode, readMeta, toRequest } from './rollout-meta.ts';
 import {
+  isReplaced,
   lineIdOf,
   nextIdOf,
   replacedReason,
@@ -87,11 +88,26 @@ export class AglRollouts {
   async dequeue(limit: number, workerId: string | null): Promise<readonly Attempted[]> {
     if (limit <= 0) return [];
     const request = { workerId: toWorkerId(workerId), limit: Math.min(limit, 10_000), leaseMs, queues: [this.#queue] };
-    const claims = await this.#store.claim(request);
+    const claims = await this.#claimLast(request);
     if (claims.length === 0 && workerId !== null) this.#workers.noteIdle(workerId);
     const attempted: Attempted[] = [];
     for (const claim of claims) attempted.push(await this.#toAttempted(claim, workerId, true));
     return attempted;
+  }
+
+  /** Claims rollouts that nothing replaces: a server that died may have enqueued the next one of a line, and not have cancelled the one before. */
+  async #claimLast(request: Parameters<LightningStore['claim']>[0]): Promise<readonly Claim[]> {
+    for (;;) {
+      const claims = await this.#store.claim(request);
+      const kept: Claim[] = [];
+      for (const claim of claims) {
+        const { rolloutId } = claim.rollout;
+        if (isReplaced(await this.readLine(lineIdOf(rolloutId)), rolloutId))
+          await this.#store.cancel(rolloutId, replacedReason);
+        else kept.push(claim);
+      }
+      if (kept.length > 0 || claims.length === 0) return kept;
+    }
   }
 
   /** Starts a rollout at once, past the queue. */

@@ -46,6 +46,11 @@ function memberId(rolloutId: string, place: number): string {
   return place === 1 ? rolloutId : `${rolloutId}:again-${place}`;
 }
 
+/** Tells whether the last rollout of a line came after this one. */
+export function isReplaced({ rollouts, last }: RolloutLine, rolloutId: string): boolean {
+  return rollouts.findIndex((rollout) => rollout.rolloutId === rolloutId) < rollouts.indexOf(last);
+}
+
 /** Finds the rollouts of a line in the store. */
 export class RolloutLines {
   readonly #store: LightningStore;
