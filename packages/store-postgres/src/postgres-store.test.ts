@@ -59,8 +59,8 @@ async function errorOf(
 class Plans extends Transaction {
   text: string = '';
 
-  override async query(sql: string, values?: readonly unknown[]): Promise<[]> {
-    for (const row of await super.query(`EXPLAIN ${sql}`, values)) this.text += `${String(row['QUERY PLAN'])}\n`;
+  override async query(...[sql, ...how]: Parameters<Transaction['query']>): Promise<[]> {
+    for (const row of await super.query(`EXPLAIN ${sql}`, ...how)) this.text += `${String(row['QUERY PLAN'])}\n`;
     return [];
   }
 }
@@ -232,6 +232,7 @@ it('finds what ended lately through its index, and not in the order in which it 
   );
   const text = await planOf((reader) => reader.queryRollouts({ endedSinceMs: 19_990, order: 'asc', limit: 1_000 }));
   expect(text).toMatch(/(?:using|on) rollouts_ended\b/);
+  expect(Number(/^Limit .* rows=(\d+)/.exec(text)?.[1])).toBeLessThan(100);
 });
 
 /** Returns the plans of the statements by which something is read. */

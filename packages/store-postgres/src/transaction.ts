@@ -25,14 +25,21 @@ export class Transaction {
     this.#canPipeline = (client as { pipeline?: boolean }).pipeline === true;
   }
 
-  /** Runs a statement after those sent before it. Rejects when the transaction failed before; `settle` tells with what. */
-  async query(sql: string, values: readonly unknown[] = []): Promise<readonly SqlRow[]> {
-    return (await this.#submit(sql, values)).rows;
+  /**
+   * Runs a statement after those sent before it. Rejects when the transaction failed before; `settle` tells with what.
+   * @param planning `prepared`: with one plan for all times; `anew`: for a text that is not sent again, such as one that holds a value
+   */
+  async query(
+    sql: string,
+    values: readonly unknown[] = [],
+    planning: 'prepared' | 'anew' = 'prepared',
+  ): Promise<readonly SqlRow[]> {
+    return (await this.#submit(sql, values, planning === 'prepared' ? this.#names.of(sql) : undefined)).rows;
   }
 
   /** Sends a statement whose answer nobody needs; what goes wrong comes out at `settle`. */
   send(sql: string, values: readonly unknown[] = []): void {
-    void this.#submit(sql, values);
+    void this.#submit(sql, values, this.#names.of(sql));
   }
 
   /** Waits for all that was sent. @throws what the first statement that failed threw */
@@ -42,9 +49,13 @@ export class Transaction {
     for (const answer of sent) await answer;
   }
 
-  #submit(sql: string, values: readonly unknown[]): Promise<{ readonly rows: readonly SqlRow[] }> {
+  #submit(
+    sql: string,
+    values: readonly unknown[],
+    name: string | undefined,
+  ): Promise<{ readonly rows: readonly SqlRow[] }> {
     const run = (): Promise<{ readonly rows: readonly SqlRow[] }> =>
-      this.#client.query<SqlRow>({ name: this.#names.of(sql), text: sql, values: [...values] });
+      this.#client.query<SqlRow>({ ...(name !== undefined && { name }), text: sql, values: [...values] });
     // Without pipelining, pg wants one statement at a time.
     const answer =
       this.#canPipeline || this.#sent.length === 0 ? run() : (this.#sent.at(-1) as Promise<unknown>).then(run);

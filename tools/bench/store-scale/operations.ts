@@ -28,6 +28,7 @@ export async function measureOperations(store: LightningStore, calls: number): P
   const measure = (operation: (index: number) => Promise<unknown>): Promise<Latency> => timeEach(numbers, operation);
   const claimed = (index: number): Claim => claims[index] as Claim;
   const before = await store.statistics();
+  const begunMs = Date.now();
   const { nextCursor } = await store.queryRollouts({ runId: 'run-5', limit: 100, order: 'desc' });
   return {
     enqueue: await measure((index) => store.enqueue([{ rolloutId: `new-${index}`, input: index, runId: 'new' }])),
@@ -46,6 +47,10 @@ export async function measureOperations(store: LightningStore, calls: number): P
         ...(nextCursor === undefined ? {} : { cursor: nextCursor }),
       }),
     ),
+    ended: await measure(async () => {
+      const { items } = await store.queryRollouts({ endedSinceMs: begunMs, limit: 100 });
+      if (items.length !== Math.min(calls, 100)) throw new Error(`${items.length} rollouts ended lately, not ${calls}`);
+    }),
     statistics: await measure(async () => {
       const { rollouts } = await store.statistics();
       if (rollouts.succeeded !== before.rollouts.succeeded + calls)
