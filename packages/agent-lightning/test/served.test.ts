@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Gateway } from '@agent-lightning/gateway';
 import { connectStore } from '@agent-lightning/store';
 import { openSqliteStore, type SqliteStore } from '@agent-lightning/store-sqlite';
 import { startModelServer } from '@agent-lightning/testing';
@@ -105,6 +106,28 @@ it('refuses what the server has for its gateway, and a gateway without a key', a
     exitCode: 2,
     complaints: expect.stringContaining('absent.mjs'),
   });
+});
+
+it('ends before it claims anything where the gateway would open no attempt', async () => {
+  const { server } = await serve({ open: true });
+  const store = connectStore({ url: server.url });
+  closing.push(() => store.close());
+  await store.enqueue([{ rolloutId: 'a', input: 1 }]);
+  const gateway = await Gateway.start({ store, adminKey: 'k'.repeat(32) });
+  closing.push(() => gateway.close());
+  writeFileSync(join(folder, 'agent.mjs'), agent);
+  for (const [url, problem] of [
+    [gateway.url, 'would not let this process open attempts: the admin key is missing or wrong'],
+    [server.url, 'nothing is served at GET /admin/attempts'],
+  ] as const) {
+    const environment = { AGENT_LIGHTNING_GATEWAY_KEY: 'x'.repeat(32) };
+    const args = ['runner', 'agent.mjs', '--server', server.url, '--gateway', url];
+    expect(await runInProcess(args, { directory: folder, environment })).toMatchObject({
+      exitCode: 1,
+      complaints: expect.stringContaining(problem),
+    });
+  }
+  expect(await store.getRollout('a')).toMatchObject({ status: 'queuing', attemptCount: 0 });
 });
 
 it('delivers what an earlier runner left, also when the command is refused', async () => {

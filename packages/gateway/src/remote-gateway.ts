@@ -51,6 +51,8 @@ export interface RemoteStaleness {
  * here once more, as soon as an answer tells so, and before that answer is handed on.
  */
 export interface RemoteGateway extends ModelGateway {
+  /** Resolves when the gateway lets this process open attempts. @throws {GatewayError} `unauthorized`, `forbidden`, `not-found`; `upstream-failed`, retryable, while it is away */
+  checkAccess(): Promise<void>;
   /** Answers an open attempt by further names of models. @throws {GatewayError} `attempt-unknown` */
   answerTo(claim: Pick<Claim, 'attempt'>, names: readonly (string | RegExp)[]): Promise<void>;
   publish(policy: string, snapshot: RemoteSnapshot): Promise<void>;
@@ -102,6 +104,7 @@ function explainReply(
   if (carried !== undefined) return { code: code as LightningErrorCode, retryable: carried };
   if (status === 401) return { code: 'unauthorized', retryable: false };
   if (status === 403) return { code: 'forbidden', retryable: false };
+  if (status === 404) return { code: 'not-found', retryable: false };
   if (status === 429) return { code: 'paused', retryable: true };
   return status >= 500 ? { code: 'upstream-failed', retryable: true } : { code: 'request-invalid', retryable: false };
 }
@@ -140,7 +143,13 @@ class Connection {
   }
 
   /** Sends a request to the gateway and returns its reply. @param waitMs the time that the gateway itself may wait before it answers */
-  async ask(method: 'POST' | 'DELETE', path: string, what: string, body?: JsonObject, waitMs = 0): Promise<JsonObject> {
+  async ask(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    what: string,
+    body?: JsonObject,
+    waitMs = 0,
+  ): Promise<JsonObject> {
     const reply = await this.#send(method, path, body, waitMs);
     const instance = reply.headers.get(instanceHeader);
     if (instance !== null && instance !== this.#instance) {
@@ -178,13 +187,20 @@ class Connection {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
     } catch (cause) {
-      throw new GatewayError(`the gateway at ${this.#base} did not answer`, {
+      throw new GatewayError(`the gateway at ${this.#base} did not answer: ${reasonOf(cause)}`, {
         code: 'upstream-failed',
         retryable: true,
         cause,
       });
     }
   }
+}
+
+/** Returns the reason of a request that `fetch` could not send, which its own error only wraps. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  const inner = cause as NodeJS.ErrnoException | undefined;
+  return inner?.message || inner?.code || message;
 }
 
 /** Speaks to a gateway that was started on its own. @throws {ConfigurationError} `option-invalid` */
@@ -199,6 +215,9 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
   const ask: Connection['ask'] = (...given) => connection.ask(...given);
   const set: Connection['set'] = (...given) => connection.set(...given);
   return {
+    async checkAccess(): Promise<void> {
+      await ask('GET', 'attempts', 'let this process open attempts');
+    },
     async openAttempt(claim: Claim): Promise<LlmEndpoint> {
       checkClaim('openAttempt', claim, ['rollout', 'attempt', 'lease']);
       return endpointFromJson(await ask('POST', 'attempts', 'open the attempt', claimToJson(claim)));

@@ -146,7 +146,7 @@ describe('the address', () => {
           status,
         ),
       ),
-    ).toEqual([200, 200, 200, 421, 421]);
+    ).toEqual([200, 200, 200, 403, 403]);
     expect(endpoint.baseUrl).toContain('127.0.0.1');
   });
 

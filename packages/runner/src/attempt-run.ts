@@ -8,6 +8,8 @@ import {
   rewardAttributes,
   type Claim,
   LightningError,
+  type LlmEndpoint,
+  type ModelGateway,
   type NamedResources,
 } from '@agent-lightning/core';
 import {
@@ -31,6 +33,8 @@ import { shorterTimeoutMs, type ResolvedRunnerOptions } from './runner-options.t
 
 /** The longest time for which a gateway that is away is asked for the attempt's URL; at most half of the attempt's own time. */
 const longestOpeningMs = 300_000;
+/** The codes by which a gateway says that this process is not to open attempts. */
+const refusals: ReadonlySet<string> = new Set(['unauthorized', 'forbidden', 'not-found']);
 
 /** One try of the user's agent at one rollout, from the claim to the final status. A store or a gateway that is away is waited for. */
 export class AttemptRun<Task> {
@@ -43,6 +47,7 @@ export class AttemptRun<Task> {
   #unreadSpans: StoreError | undefined;
   /** Holds what agent, reward and hooks write by `console`. */
   readonly #console = new ConsoleLog();
+  #refusal: GatewayError | undefined;
 
   constructor(claim: Claim, options: ResolvedRunnerOptions<Task>, stop: AbortSignal) {
     this.#claim = claim;
@@ -57,6 +62,11 @@ export class AttemptRun<Task> {
       stop,
       onError: (error) => this.#report(error),
     });
+  }
+
+  /** Why the gateway opens no attempt for this process, whichever it is; undefined unless it said so. */
+  get refusal(): GatewayError | undefined {
+    return this.#refusal;
   }
 
   /** Runs the attempt. It never rejects: whatever goes wrong is an outcome, and is written to the store where it still may be. */
@@ -117,7 +127,7 @@ export class AttemptRun<Task> {
     const { rollout, attempt, lease } = this.#claim;
     const { gateway } = this.#options;
     const resources = await this.#outlast(() => this.#readResources(), this.#openingMs());
-    const endpoint = gateway && (await this.#outlast(() => gateway.openAttempt(this.#claim), this.#openingMs()));
+    const endpoint = gateway && (await this.#openAttempt(gateway));
     const llm = endpoint?.isOwn === true ? undefined : endpoint;
     if (this.#guard.interruption === 'timeout')
       throw new TimeoutError(`the store or the gateway took longer than ${this.#timeoutMs} ms to begin the attempt`, {
@@ -135,6 +145,19 @@ export class AttemptRun<Task> {
       ...(endpoint?.isOwn === true && { ownEndpoint: endpoint }),
       ...(gateway?.answerTo !== undefined && { answerTo: (names) => gateway.answerTo?.(this.#claim, names) }),
     };
+  }
+
+  async #openAttempt(gateway: ModelGateway): Promise<LlmEndpoint> {
+    try {
+      return await this.#outlast(() => gateway.openAttempt(this.#claim), this.#openingMs());
+    } catch (error) {
+      if (!LightningError.isInstance(error) || !refusals.has(error.code)) throw error;
+      this.#refusal = new GatewayError(
+        `${error.message}; give this runner the address and the key of the gateway of those who queue its rollouts`,
+        { code: 'upstream-rejected', cause: error },
+      );
+      throw this.#refusal;
+    }
   }
 
   #openingMs(): number {

@@ -2,6 +2,8 @@ import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
+  failureKinds,
+  GatewayError,
   LightningError,
   type Claim,
   type EnqueueRequest,
@@ -502,3 +504,22 @@ describe('options', () => {
     await running;
   });
 });
+
+it.each(['unauthorized', 'forbidden', 'not-found'] as const)(
+  'a runner whose gateway says %s ends, and leaves what it has not claimed to others',
+  async (code) => {
+    const refuse = async (): Promise<never> => {
+      throw new GatewayError('the gateway would not open the attempt: the API key is missing or wrong', { code });
+    };
+    const gateway: ModelGateway = { openAttempt: refuse, closeAttempt: async () => undefined };
+    const { runner, store } = harness(() => expect.unreachable(), { gateway, concurrency: 2 });
+    await store.enqueue(Array.from({ length: 5 }, () => ({ input: null })));
+    await expect(runner.run()).rejects.toMatchObject({
+      code: 'upstream-rejected',
+      message: expect.stringContaining('the API key is missing or wrong; give this runner the address and the key'),
+    });
+    const rollouts = (await store.queryRollouts()).items;
+    expect(rollouts.map(({ status }) => status)).toEqual(['failed', 'failed', 'queuing', 'queuing', 'queuing']);
+    expect(failureKinds.of(rollouts[0]!.failure!)).toBe('world');
+  },
+);

@@ -29,6 +29,8 @@ export class Runner<Task = JsonValue> {
   readonly #abort = new AbortController();
   #running: Promise<RunnerSummary> | undefined;
   #slotFreed: (() => void) | undefined;
+  /** Ends the runner: the gateway would refuse the next attempts too. */
+  #refusal: LightningError | undefined;
 
   /** @throws {ConfigurationError} `option-invalid` */
   constructor(options: RunnerOptions<Task>) {
@@ -43,7 +45,8 @@ export class Runner<Task = JsonValue> {
 
   /**
    * Works until `stop` is called or `signal` aborts; aborting also aborts the agents that run. Once per runner.
-   * @throws what the store throws when it cannot be claimed from and a repetition would not help
+   * @throws what the store throws when it cannot be claimed from and a repetition would not help; {GatewayError} `upstream-rejected` when the gateway
+   * lets this process open no attempts: what it had claimed fails as what is no doing of the agent
    */
   run(signal?: AbortSignal): Promise<RunnerSummary> {
     if (this.#running !== undefined) {
@@ -88,6 +91,7 @@ export class Runner<Task = JsonValue> {
       this.#drain.abort();
       await Promise.all(this.#active);
     }
+    if (this.#refusal !== undefined) throw this.#refusal;
     return { ...this.#counts };
   }
 
@@ -111,8 +115,13 @@ export class Runner<Task = JsonValue> {
   }
 
   #start(claim: Claim): void {
-    const run = new AttemptRun(claim, this.#options, this.#abort.signal).run().then((outcome) => {
+    const attempt = new AttemptRun(claim, this.#options, this.#abort.signal);
+    const run = attempt.run().then((outcome) => {
       this.#counts[outcome.status]++;
+      if (attempt.refusal !== undefined) {
+        this.#refusal = attempt.refusal;
+        this.#drain.abort();
+      }
       this.#active.delete(run);
       this.#slotFreed?.();
     });

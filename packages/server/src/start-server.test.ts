@@ -155,7 +155,7 @@ describe('a server', () => {
       return reply.statusCode;
     };
     expect(await ask('store-1.example:8080')).toBe(200);
-    expect(await ask('store-2.example:8080')).toBe(421);
+    expect(await ask('store-2.example:8080')).toBe(403);
   });
 
   it('answers what is no request, and headers that are too long, as JSON', async () => {

@@ -162,7 +162,8 @@ export class Server {
       });
     const nobody: Caller = { role: 'reader', keyId: 'none' };
     try {
-      this.#checkOrigin(request);
+      // A load balancer asks by an address, and what it is told helps nobody else.
+      if (path !== '/health') this.#checkOrigin(request);
       if (allowOrigin(request, response, this.#options.allowedOrigins)) return;
       route = this.#find(line);
       await route.answer(
@@ -201,11 +202,16 @@ export class Server {
 
   #admit(request: IncomingMessage, route: Route): Caller {
     const caller = this.#callerOf(request);
-    if (caller === undefined)
-      throw new RequestError('the key is missing, wrong, expired or revoked; send it as Authorization: Bearer', {
+    if (caller === undefined) {
+      const isShown = (presentedKey(request.headers) ?? '') !== '';
+      const problem = isShown
+        ? 'the key is wrong, expired or revoked'
+        : 'no key was sent; send one as Authorization: Bearer, which commands take from AGENT_LIGHTNING_KEY and connectStore as key';
+      throw new RequestError(problem, {
         code: 'unauthorized',
         headers: { 'www-authenticate': 'Bearer, Basic realm="agent-lightning"' },
       });
+    }
     if (caller.role !== 'admin' && !route.roles.includes(caller.role as never))
       throw new RequestError(
         `a key of role ${caller.role} may not do this; it takes ${['admin', ...(route.roles as readonly string[]).filter((role) => role !== 'admin')].join(' or ')}`,
@@ -220,11 +226,9 @@ export class Server {
     const isKnown = (name: string | undefined): boolean => this.#listener?.isKnownHost(name) ?? false;
     if (!isKnown(host))
       throw new RequestError(
-        `this server is not known as "${(host ?? '').slice(0, 200)}"; add that name to allowedHosts if it should be`,
-        {
-          code: 'request-invalid',
-          status: 421,
-        },
+        `this server is not known as "${(host ?? '').slice(0, 200)}"; add that name to allowedHosts (serve --allowed-host) if it should be`,
+        // Not 421, after which `fetch` sends a request with a body again and then fails in a way that says nothing.
+        { code: 'forbidden' },
       );
     if (isForeignChange(request, this.#options.allowedOrigins))
       throw new RequestError(

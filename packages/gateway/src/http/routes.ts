@@ -31,7 +31,8 @@ export function checkHost(request: IncomingMessage, isKnownHost: (host: string |
   if (!isKnownHost(request.headers.host)) {
     throw new ReplyError(
       `this server is not known as "${(request.headers.host ?? '').slice(0, 200)}"; add that name to allowedHosts if it should be`,
-      { code: 'request-invalid', status: 421, replyCode: 'misdirected-request' },
+      // Not 421, after which `fetch` sends a request with a body again and then fails in a way that says nothing.
+      { code: 'forbidden', replyCode: 'misdirected-request' },
     );
   }
 }

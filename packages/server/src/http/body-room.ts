@@ -10,14 +10,13 @@ export interface BodyLimits {
 }
 
 /** Returns the error for a body over the limit. */
-function tooLarge(limitBytes: number): RequestError {
-  return new RequestError(
-    `the request body is larger than ${limitBytes} bytes; send less at once, or raise the server's maxBodyBytes`,
-    { code: 'request-too-large', headers: { connection: 'close' } },
-  );
+function tooLarge(limitBytes: number, canBeRaised: boolean): RequestError {
+  const raise = canBeRaised ? ", or raise the server's maxBodyBytes" : ': this route takes no more';
+  return new RequestError(`the request body is larger than ${limitBytes} bytes; send less at once${raise}`, {
+    code: 'request-too-large',
+    headers: { connection: 'close' },
+  });
 }
-
-const unpackErrors: UnpackErrors = { refuse: (message, options) => new RequestError(message, options), tooLarge };
 
 /** Reads the bodies of requests, and bounds the memory that they hold together. */
 export class BodyRoom {
@@ -40,13 +39,17 @@ export class BodyRoom {
    */
   async read(request: IncomingMessage, until: Promise<unknown>, mostBytes: number = Infinity): Promise<Buffer> {
     const limitBytes = Math.min(mostBytes, this.#limits.maxBodyBytes);
-    if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
+    const errors: UnpackErrors = {
+      refuse: (message, options) => new RequestError(message, options),
+      tooLarge: (bytes) => tooLarge(bytes, this.#limits.maxBodyBytes <= mostBytes),
+    };
+    if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw errors.tooLarge(limitBytes);
     const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
     const hold = this.#hold(until);
-    const bytes = await readBytes(request, limitBytes, hold);
+    const bytes = await readBytes(request, limitBytes, hold, errors);
     if (encoding === 'identity') return bytes;
     hold(unpackedLimit(bytes.length, limitBytes));
-    return unpackBody(bytes, encoding, limitBytes, unpackErrors);
+    return unpackBody(bytes, encoding, limitBytes, errors);
   }
 
   /** Returns what takes room for more bytes of one body; all of it is given back when `until` resolves. */
@@ -74,14 +77,19 @@ export class BodyRoom {
 }
 
 /** Reads bytes up to the limit; what is over it, or finds no room, is never kept. */
-function readBytes(request: IncomingMessage, limitBytes: number, hold: (bytes: number) => void): Promise<Buffer> {
+function readBytes(
+  request: IncomingMessage,
+  limitBytes: number,
+  hold: (bytes: number) => void,
+  { tooLarge: refuse }: UnpackErrors,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
       try {
-        if (size > limitBytes) throw tooLarge(limitBytes);
+        if (size > limitBytes) throw refuse(limitBytes);
         hold(chunk.length);
         chunks.push(chunk);
       } catch (error) {

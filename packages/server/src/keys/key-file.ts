@@ -52,9 +52,16 @@ export function readKeyFile(path: string): KeyFile {
   return { keys, agentSecret };
 }
 
-/** Writes a key file, whole or not at all, readable by its owner alone. */
+/** Writes a key file, whole or not at all, readable by its owner alone. @throws {ConfigurationError} `option-invalid` when it cannot */
 export async function writeKeyFile(path: string, content: KeyFile): Promise<void> {
-  await writeFileAtomically(path, `${JSON.stringify(content, undefined, 2)}\n`, 0o600);
+  try {
+    await writeFileAtomically(path, `${JSON.stringify(content, undefined, 2)}\n`, 0o600);
+  } catch (cause) {
+    throw new ConfigurationError(`the key file ${path} cannot be written: ${(cause as Error).message}`, {
+      code: 'option-invalid',
+      cause,
+    });
+  }
 }
 
 function isRecord(value: unknown): value is KeyRecord {

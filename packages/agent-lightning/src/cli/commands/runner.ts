@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { LightningError, type JsonValue } from '@agent-lightning/core';
-import { connectGateway } from '@agent-lightning/gateway';
+import { LightningError, type JsonValue, type Logger } from '@agent-lightning/core';
+import { connectGateway, type RemoteGateway } from '@agent-lightning/gateway';
 import { Runner, type RolloutFunction, type RunnerSummary } from '@agent-lightning/runner';
 import { connectStore, type RemoteStore } from '@agent-lightning/store';
 import { loadRollout } from '../../config/load-config.ts';
@@ -82,6 +82,7 @@ async function work(
 ) {
   const { options, terminal, logger } = invocation;
   const gateway = openGateway(invocation, store);
+  if (gateway !== undefined) await checkGateway(gateway, logger);
   const { queue, run, workerId, attemptTimeoutMs, concurrency, leaseMs } = options;
   const runner = new Runner({
     store,
@@ -93,7 +94,7 @@ async function work(
     ...(run !== undefined && { runId: run }),
     ...(workerId !== undefined && { workerId }),
     ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
-    onError: (error) => logger.warn(describe(error)),
+    onError: tellOutages(logger),
   });
   logger.info(`runner ${runner.workerId} works for ${store.url}`);
   const summary = await workUntil(runner, terminal.interruption());
@@ -117,7 +118,7 @@ function findAgent({ arguments: [given], terminal, refuse }: Invocation<RunnerCo
 function openGateway(
   { options: { gateway, server }, terminal, refuse }: Invocation<RunnerCommandOptions>,
   store: RemoteStore,
-): ReturnType<typeof connectGateway> | undefined {
+): RemoteGateway | undefined {
   if (gateway === undefined) return undefined;
   const isServers = gateway === 'server';
   const { username, password } = new URL(server);
@@ -130,6 +131,30 @@ function openGateway(
         : `--gateway ${gateway} takes its key in ${gatewayKeyVariable}`,
     );
   return connectGateway({ url: isServers ? store.url : gateway, adminKey });
+}
+
+/** Ends the command before it claims anything, where the gateway would open no attempt for it. One that is away may come. */
+async function checkGateway(gateway: RemoteGateway, logger: Logger): Promise<void> {
+  try {
+    await gateway.checkAccess();
+  } catch (error) {
+    if (!LightningError.isInstance(error) || !error.retryable) throw error;
+    logger.warn(`${describe(error)}; rollouts wait for it`);
+  }
+}
+
+/** Returns what tells of errors: one that repeats itself, as while a server is away, once a minute. */
+function tellOutages(logger: Logger): (error: unknown) => void {
+  const toldAtMs = new Map<string, number>();
+  return (error) => {
+    const text = describe(error);
+    const nowMs = performance.now();
+    const isPassing = LightningError.isInstance(error) && error.retryable;
+    if (isPassing && nowMs - (toldAtMs.get(text) ?? -Infinity) < 60_000) return;
+    toldAtMs.set(text, nowMs);
+    logger.warn(isPassing ? `${text}; the runner waits and tries again` : text);
+    if (toldAtMs.size > 100) toldAtMs.delete(toldAtMs.keys().next().value!);
+  };
 }
 
 function describeSummary(summary: RunnerSummary): string {
