@@ -113,7 +113,8 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       runId: this.#options.store === undefined ? 'run' : `run-${randomBytes(4).toString('hex')}`,
       now: new Date(),
     });
-    const progress = new Progress({ mode: this.#options.progress, logger: this.#options.logger, steps: fit.steps });
+    const { progress: mode, logger, runners } = this.#options;
+    const progress = new Progress({ mode, logger, steps: fit.steps, runsElsewhere: runners === 0 });
     if (fit.resume && directory.isNew)
       progress.logger.info(`${directory.path} holds no run yet, so there is nothing to resume: the run begins`);
     const interrupt = new Interrupt({

@@ -12,7 +12,10 @@ const metrics = {
   seconds: { rollout: 1, convert: 0, train: 0.5, publish: 0, validate: 0, checkpoint: 0 },
 } as unknown as StepMetrics;
 
-function createProgress(mode: ProgressMode): {
+function createProgress(
+  mode: ProgressMode,
+  runsElsewhere = false,
+): {
   readonly progress: Progress;
   readonly written: string[];
   /** Sets the clock forward, and lets what waits until then go on. */
@@ -36,7 +39,7 @@ function createProgress(mode: ProgressMode): {
       }),
   };
   const stream = { columns: 80, write: (text: string) => void written.push(text) };
-  const progress = new Progress({ mode, logger: createConsoleLogger(stream), steps: 4, stream, clock });
+  const progress = new Progress({ mode, logger: createConsoleLogger(stream), steps: 4, stream, clock, runsElsewhere });
   return {
     progress,
     written,
@@ -140,6 +143,19 @@ describe('Progress', () => {
     const before = written.length;
     await tick(600_000);
     expect(written).toHaveLength(before);
+  });
+
+  it('asks for runners elsewhere where this process has none', async () => {
+    const { progress, written, tick } = createProgress('plain', true);
+    progress.begin(1, 'rollout');
+    await tick(30_000);
+    expect(written.at(-1)).toMatch(
+      /step 1, rollout; none runs in this process, which has no runners: is one up elsewhere, that claims from this store\?\n$/,
+    );
+    progress.begin(1, 'train');
+    await tick(30_000);
+    expect(written.at(-1)).toBe('no news for 30 s; waiting for: step 1, train\n');
+    progress.end();
   });
 
   it('takes what a terminal would obey out of the live line', () => {

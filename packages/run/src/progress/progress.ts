@@ -11,6 +11,8 @@ export interface ProgressOptions {
   readonly mode: ProgressMode;
   readonly logger: Logger;
   readonly steps: number;
+  /** True when runners elsewhere run all rollouts. @default false */
+  readonly runsElsewhere?: boolean;
   /** The stream on which the live line is drawn. @default standard error */
   readonly stream?: { write(text: string): unknown; readonly columns?: number };
   /** @default the clock of this process */
@@ -43,7 +45,7 @@ export class Progress {
   #spent: () => string = () => '';
 
   constructor(options: ProgressOptions) {
-    this.#options = { stream: process.stderr, clock: systemClock, ...options };
+    this.#options = { stream: process.stderr, clock: systemClock, runsElsewhere: false, ...options };
     this.#startedAtMs = this.#options.clock.now();
     this.#quiet = new QuietWatch({
       clock: this.#options.clock,
@@ -127,15 +129,21 @@ export class Progress {
   #describeWait(seconds: number): string {
     const step = this.#step === 0 ? '' : `step ${this.#step}, `;
     const done = this.#total > 0 ? `, ${this.#done} of ${this.#total} rollouts done` : '';
-    const now = this.#options.clock.now();
+    return `no news for ${seconds} s; waiting for: ${step}${this.#phase}${done}${this.#describeWork()}${describeCalls(this.#openCalls())}`;
+  }
+
+  /** Says where the rollouts run that are waited for. */
+  #describeWork(): string {
     const [first] = this.#running;
-    const work =
-      first === undefined
-        ? this.#total > this.#done
-          ? '; none runs in this process: a model is still being loaded, or runners elsewhere take them'
-          : ''
-        : `; ${this.#running.size} run in this process, the longest, ${first[0]}, for ${Math.round((now - first[1]) / 1_000)} s`;
-    return `no news for ${seconds} s; waiting for: ${step}${this.#phase}${done}${work}${describeCalls(this.#openCalls())}`;
+    if (first !== undefined) {
+      const seconds = Math.round((this.#options.clock.now() - first[1]) / 1_000);
+      return `; ${this.#running.size} run in this process, the longest, ${first[0]}, for ${seconds} s`;
+    }
+    if (this.#options.runsElsewhere && ['rollout', 'validate'].includes(this.#phase))
+      return '; none runs in this process, which has no runners: is one up elsewhere, that claims from this store?';
+    return this.#total > this.#done
+      ? '; none runs in this process: a model is still being loaded, or runners elsewhere take them'
+      : '';
   }
 
   #draw(isForced: boolean): void {
