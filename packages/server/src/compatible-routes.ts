@@ -8,7 +8,7 @@ import type { MountedGateway } from './gateway-routes.ts';
 import type { RouteSet } from './http/route.ts';
 import { SequenceNumbers } from './otlp/sequence-numbers.ts';
 import { SpanIntake } from './otlp/span-intake.ts';
-import { traceRoutes } from './otlp/trace-routes.ts';
+import { traceRoutes, type TraceRoutesOptions } from './otlp/trace-routes.ts';
 
 export interface CompatibleOptions {
   readonly store: LightningStore;
@@ -18,6 +18,8 @@ export interface CompatibleOptions {
   /** The gateway on the same port. */
   readonly gateway: MountedGateway | undefined;
   readonly modelWaitMs: number;
+  /** Called for each export of OpenTelemetry some of whose spans were not taken. */
+  readonly onRejected: TraceRoutesOptions['onRejected'];
   /** Ends what follows the store. */
   readonly signal: AbortSignal;
 }
@@ -32,6 +34,7 @@ export function compatibleRoutes({
   watches,
   gateway,
   modelWaitMs,
+  onRejected,
   signal,
 }: CompatibleOptions): readonly RouteSet[] {
   const lines = new RolloutLines(store);
@@ -43,6 +46,6 @@ export function compatibleRoutes({
   return [
     agl03Routes({ store, view, intake, numbers, resources, queue, watches }),
     agl10Routes({ store, agentRewards, gateway, modelWaitMs }),
-    traceRoutes({ intake, numbers }),
+    traceRoutes({ intake, numbers, onRejected }),
   ];
 }

@@ -3,7 +3,7 @@ export interface ServerLogEntry {
   /** The time, in ISO 8601. */
   readonly time: string;
   readonly level: 'info' | 'warn';
-  /** The kind of event: `listening`, `refused`, `failed`, `key-added`, `key-revoked`, `draining`, `closed`. */
+  /** The kind of event: `listening`, `refused`, `failed`, `spans-rejected`, `key-added`, `key-revoked`, `draining`, `closed`. */
   readonly event: string;
   readonly [field: string]: string | number | boolean | undefined;
 }

@@ -68,6 +68,8 @@ export class Server {
         agentRewards,
         gateway,
         modelWaitMs: options.modelWaitMs,
+        onRejected: ({ count, reason }) =>
+          this.#log.write('warn', 'spans-rejected', { count, reason: reason.slice(0, 300) }),
         signal: this.#draining.signal,
         watches: watchdogDelayMs === undefined,
       }),

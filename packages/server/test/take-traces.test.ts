@@ -4,7 +4,7 @@ import { toEpisode, type Lease } from '@agent-lightning/core';
 import { MemoryStore } from '@agent-lightning/store';
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { KeyRing, startServer, type Server } from '../src/index.ts';
+import { KeyRing, startServer, type Server, type ServerLogEntry } from '../src/index.ts';
 
 type AnyJson = Record<string, unknown>;
 
@@ -12,11 +12,13 @@ let store: MemoryStore;
 let server: Server;
 let keys: KeyRing;
 let lease: Lease;
+let log: ServerLogEntry[];
 
 beforeEach(async () => {
   store = new MemoryStore();
   keys = new KeyRing();
-  server = await startServer({ store, port: 0, keys });
+  log = [];
+  server = await startServer({ store, port: 0, keys, log: (entry) => log.push(entry) });
   await store.putResources('r', { main: { type: 'llm', model: 'mock', policyVersion: 7, sampling: {} } });
   await store.enqueue([{ rolloutId: 'ro-1', input: 1, resourcesId: 'r' }]);
   const [claim] = await store.claim({ workerId: 'w' });
@@ -160,6 +162,9 @@ describe('POST /v1/traces', () => {
     expect(partialSuccess.rejectedSpans).toBe('4');
     expect(partialSuccess.errorMessage).toMatch(/span id ""/u);
     expect(partialSuccess.errorMessage).toMatch(/agentlightning.rollout_id/u);
+    expect(log.filter(({ event }) => event === 'spans-rejected')).toMatchObject([
+      { level: 'warn', count: 4, reason: expect.stringContaining('agentlightning.rollout_id') },
+    ]);
     const stored = await store.querySpans({ rolloutIds: ['ro-1'] });
     expect(stored.map(({ name }) => name)).toEqual(['good']);
   });

@@ -13,6 +13,8 @@ import type { AnyAttributes, ExportedGroup, ExportedResource, ExportedSpan } fro
 export interface TraceRoutesOptions {
   readonly intake: SpanIntake;
   readonly numbers: SequenceNumbers;
+  /** Called for each export some of whose spans were not taken: exporters keep to themselves what they are told. */
+  readonly onRejected: (rejected: Rejected) => void;
   /** @default Date.now */
   readonly now?: () => number;
 }
@@ -52,7 +54,9 @@ async function takeTraces(exchange: Exchange, options: TraceRoutesOptions): Prom
       { code: 'request-invalid', status: 400 },
     );
   const groups = await readGroups(exchange, type);
-  replyAccepted(exchange, type, await takeGroups(groups, exchange, options));
+  const rejected = await takeGroups(groups, exchange, options);
+  if (rejected.count > 0) options.onRejected(rejected);
+  replyAccepted(exchange, type, rejected);
 }
 
 async function readGroups(exchange: Exchange, type: OtlpType): Promise<readonly ExportedGroup[]> {
