@@ -1,4 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Gateway } from '@agent-lightning/gateway';
@@ -106,6 +108,30 @@ it('refuses what the server has for its gateway, and a gateway without a key', a
     exitCode: 2,
     complaints: expect.stringContaining('absent.mjs'),
   });
+});
+
+it('says which key file cannot be written', async () => {
+  const args = ['keys', 'add', '--file', 'absent/keys.json', '--role', 'runner'];
+  expect(await runInProcess(args, { directory: folder })).toMatchObject({
+    exitCode: 1,
+    complaints: expect.stringMatching(/^the key file \S+absent\S+keys\.json cannot be written: [^\n]+\n$/),
+  });
+});
+
+it('says once that a server is away, and waits for it', async () => {
+  writeFileSync(join(folder, 'agent.mjs'), agent);
+  const stop = new AbortController();
+  let asked = 0;
+  const away = createServer((_request, response) => {
+    response.writeHead(503).end();
+    if (++asked === 4) stop.abort();
+  });
+  await new Promise<void>((resolve) => away.listen(0, '127.0.0.1', resolve));
+  closing.push(async () => void away.close());
+  const url = `http://127.0.0.1:${(away.address() as AddressInfo).port}`;
+  const args = ['runner', 'agent.mjs', '--server', url];
+  const { complaints } = await runInProcess(args, { directory: folder, signal: stop.signal });
+  expect(complaints.match(/; the runner waits and tries again/g)).toHaveLength(1);
 });
 
 it('ends before it claims anything where the gateway would open no attempt', async () => {

@@ -197,7 +197,7 @@ export class Gateway implements ModelGateway {
     this.#log.info('staleness-set', { max_staleness: this.#staleness.maxStaleness });
   }
 
-  /** Opens the attempt's URL and mints its key. @throws {ConfigurationError} `option-invalid` @throws {GatewayError} `request-invalid` when it is open already, and called: before, it gets another key */
+  /** Opens the attempt's URL and mints its key. @throws {ConfigurationError} `option-invalid` @throws {GatewayError} `request-invalid` when it is open and called; before a call, it gets a further key */
   async openAttempt(claim: OpenClaim): Promise<LlmEndpoint> {
     checkClaim('openAttempt', claim, ['rollout', 'attempt', 'lease']);
     const { rolloutId, attemptId } = claim.attempt;

@@ -70,6 +70,7 @@ export interface RemoteGateway extends ModelGateway {
 /** Codes that keep their meaning on the way here, with whether the same request may succeed later. */
 const carriedCodes: Readonly<Partial<Record<LightningErrorCode, boolean>>> = {
   'attempt-unknown': false,
+  'not-found': false,
   'store-unavailable': true,
   'store-full': true,
   'store-readonly': false,
@@ -104,7 +105,6 @@ function explainReply(
   if (carried !== undefined) return { code: code as LightningErrorCode, retryable: carried };
   if (status === 401) return { code: 'unauthorized', retryable: false };
   if (status === 403) return { code: 'forbidden', retryable: false };
-  if (status === 404) return { code: 'not-found', retryable: false };
   if (status === 429) return { code: 'paused', retryable: true };
   return status >= 500 ? { code: 'upstream-failed', retryable: true } : { code: 'request-invalid', retryable: false };
 }

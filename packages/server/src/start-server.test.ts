@@ -129,6 +129,11 @@ describe('a server', () => {
     expect(await ask(bearer(reader))).toBe(403);
     expect(await ask(bearer(`${runner}x`))).toBe(401);
     expect(await ask({})).toBe(401);
+    const said = async (headers: Record<string, string>): Promise<string> =>
+      (await fetch(`${server.url}/measure`, { method: 'POST', headers, body: 'x' })).text();
+    for (const headers of [{}, { authorization: 'Bearer ' }, { 'x-api-key': '' }])
+      expect(await said(headers)).toContain('no key was sent; send one as Authorization: Bearer');
+    expect(await said(bearer('wrong'))).toContain('the key is wrong, expired or revoked');
     await keys.revoke(id);
     expect(await ask(bearer(runner))).toBe(401);
   });
@@ -148,14 +153,16 @@ describe('a server', () => {
 
   it('answers by the name of its publicUrl, which agents are given, and by no unknown one', async () => {
     const server = await start({ routes: [measure], open: true, publicUrl: 'http://Store-1.example:8080/' });
-    const ask = async (host: string): Promise<number | undefined> => {
-      const asked = request(`${server.url}/measure`, { method: 'POST', headers: { host } }).end('x');
+    const ask = async (host: string, path = '/measure', method = 'POST'): Promise<number | undefined> => {
+      const asked = request(`${server.url}${path}`, { method, headers: { host } }).end(method === 'POST' ? 'x' : '');
       const [reply] = (await once(asked, 'response')) as [IncomingMessage];
       reply.resume();
       return reply.statusCode;
     };
     expect(await ask('store-1.example:8080')).toBe(200);
     expect(await ask('store-2.example:8080')).toBe(403);
+    // As a load balancer asks.
+    expect(await ask('192.0.2.2:4747', '/health', 'GET')).toBe(200);
   });
 
   it('answers what is no request, and headers that are too long, as JSON', async () => {

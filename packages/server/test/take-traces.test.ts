@@ -233,6 +233,8 @@ describe('POST /v1/traces', () => {
         })
       ).status,
     ).toBe(413);
+    const large = await post(Buffer.alloc(17 * 1_048_576, ' '));
+    expect([large.status, await large.text()]).toEqual([413, expect.stringContaining('this route takes no more')]);
   });
 
   it('refuses a small body that would become a large object', async () => {

@@ -50,27 +50,23 @@ export class AttemptRegistry {
   }
 
   /**
-   * Returns the attempt's key; it is not kept. Opening it again before any call gives another key in place of the first, whose answer may have been
-   * lost on its way. @param mint makes it @param prompts the texts that the rollout tries
+   * Returns a key of the attempt; it is not kept. Opening it again before any call gives a further key: the first answer may have been lost, or be
+   * late. @param mint makes it @param prompts the texts that the rollout tries
    * @throws {GatewayError} `request-invalid` when the attempt is open already, and called
    */
   open(claim: OpenClaim, mint: () => string = mintKey, prompts?: AttemptPrompts): string {
     const { rolloutId, attemptId } = claim.attempt;
     const id = sessionId(rolloutId, attemptId);
-    const earlier = this.#open.get(id);
-    if (earlier?.isCalled === true)
-      throw new GatewayError(
-        `attempt ${attemptId} of rollout ${rolloutId} is open already, and called; close it first`,
-        {
-          code: 'request-invalid',
-        },
-      );
-    if (earlier !== undefined) this.#attemptOfKey.delete(earlier.keyHash.toString('base64'));
+    const session = this.#open.get(id) ?? new AttemptSession(claim, this.#store, this.#window, prompts);
+    if (session.isCalled)
+      throw new GatewayError(`attempt ${attemptId} of rollout ${rolloutId} is open and called; close it first`, {
+        code: 'request-invalid',
+      });
     const key = mint();
-    const session = new AttemptSession(claim, key, this.#store, this.#window, prompts);
-    session.answersTo = earlier?.answersTo ?? [];
+    const keyHash = hashKey(key);
+    session.keyHashes.push(keyHash);
     this.#open.set(id, session);
-    this.#attemptOfKey.set(session.keyHash.toString('base64'), id);
+    this.#attemptOfKey.set(keyHash.toString('base64'), id);
     return key;
   }
 
@@ -87,7 +83,7 @@ export class AttemptRegistry {
   authorize(rolloutId: string, attemptId: string, key: string | undefined): AttemptSession {
     const id = sessionId(rolloutId, attemptId);
     const session = this.#open.get(id);
-    if (session !== undefined && isKey(key, session.keyHash)) {
+    if (session?.keyHashes.some((keyHash) => isKey(key, keyHash)) === true) {
       session.isCalled = true;
       return session;
     }
@@ -140,9 +136,11 @@ export class AttemptRegistry {
   #retire(id: string, session: AttemptSession): void {
     if (!this.#open.delete(id)) return;
     this.#closing.set(id, session);
-    const digest = session.keyHash.toString('base64');
-    this.#attemptOfKey.delete(digest);
-    addBounded(this.#deadKeys, digest, rememberedKeys);
+    for (const keyHash of session.keyHashes) {
+      const digest = keyHash.toString('base64');
+      this.#attemptOfKey.delete(digest);
+      addBounded(this.#deadKeys, digest, rememberedKeys);
+    }
   }
 }
 

@@ -4,7 +4,6 @@ import { check, type Claim, type RolloutMode } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import { KeptItems } from '../dialects/kept-items.ts';
 import type { ModelNames } from '../policies/answered-names.ts';
-import { hashKey } from './attempt-key.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
 
 /** The part of a claim that a gateway needs. */
@@ -36,14 +35,15 @@ export class AttemptSession {
   readonly claim: OpenClaim;
   readonly mode: RolloutMode;
   readonly recorder: TraceRecorder;
-  readonly keyHash: Buffer;
+  /** The hashes of its keys: of more than one where it was opened again before any call. All are good, for whichever answer arrived. */
+  readonly keyHashes: Buffer[] = [];
   /** Undefined where calls keep their texts. */
   readonly prompts: AttemptPrompts | undefined;
   /** Items of the attempt's earlier replies, for dialects whose requests may refer to them. */
   readonly kept: KeptItems = new KeptItems();
   /** Further names by which the attempt's agents ask for their model, besides those of the gateway. */
   answersTo: ModelNames = [];
-  /** True once its key has been shown, so that it must have arrived. */
+  /** True once a key of it has been shown, so that the answer with it must have arrived. */
   isCalled = false;
   readonly #window: WriteWindow;
   #storedBytes = 0;
@@ -53,11 +53,10 @@ export class AttemptSession {
   readonly #callCounts = new Map<string, number>();
   readonly #firstVersions = new Map<string, number>();
 
-  constructor(claim: OpenClaim, key: string, store: SpanStore, window: WriteWindow, prompts?: AttemptPrompts) {
+  constructor(claim: OpenClaim, store: SpanStore, window: WriteWindow, prompts?: AttemptPrompts) {
     this.claim = claim;
     this.prompts = prompts;
     this.mode = claim.rollout.mode;
-    this.keyHash = hashKey(key);
     this.#window = window;
     const appendSpans: SpanStore['appendSpans'] = async (lease, spans) => {
       if (!this.#isClosed) await window.wait();
