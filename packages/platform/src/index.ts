@@ -14,6 +14,7 @@ export { findOwnFile } from './own-files.ts';
 export { type OutageOptions, outlastOutage } from './outlast-outage.ts';
 export { type GuardedStart, guardStart, guardTree, hasProcessGroups, signalTree, unrefChild } from './process-tree.ts';
 export { findStarterModel, hasStarterModel, resolveModelDirectory, starterModelName } from './starter-model.ts';
+export { unlessAborted } from './unless-aborted.ts';
 export { type UnpackErrors, unpackBody, unpackedLimit } from './unpack-body.ts';
 export { retryAfterMs } from './retry-after.ts';
 export { readState, writeState } from './state-file.ts';

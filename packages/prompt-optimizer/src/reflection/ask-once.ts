@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { TimeoutError, type AlgorithmHost } from '@agent-lightning/core';
+import { unlessAborted } from '@agent-lightning/platform';
 import type { AskModel } from '@agent-lightning/tracing';
 
 /** The parts of a run that asking needs: its store, and the signal that ends it. */
@@ -29,19 +30,6 @@ export async function askOnce(host: AskingHost, ask: AskModel, purpose: string, 
   }
   await host.putResources(`answer-${digest}`, { answer: { type: 'json', value: answer } });
   return { answer };
-}
-
-/** Returns an answer, or rejects as soon as the signal aborts: the user's own function of a model may know of no signal. */
-async function unlessAborted(answer: Promise<string>, signal: AbortSignal): Promise<string> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([answer, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 function cancelled(cause: unknown): TimeoutError {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '@agent-lightning/platform';
+import { unlessAborted, type Clock } from '@agent-lightning/platform';
 import { isOrphan, isSpaceUnique, ownedName, thisOwner } from '../process-owner.ts';
 import type { AskOptions } from './cluster/cluster-client.ts';
 import type { ClusterObjects } from './cluster-objects.ts';
@@ -165,19 +165,6 @@ export class JobOwner {
 /** Returns now as the API writes times of leases: with microseconds. */
 function microTime(): string {
   return new Date().toISOString().replace('Z', '000Z');
-}
-
-/** Resolves as a promise does, unless the signal aborts before. */
-async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /** Returns a signal that does not abort. */
